@@ -14,8 +14,8 @@
 //!   [`place`] which account and region it is about.
 //! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters and by
 //!   [`document_rule`]s; [`tags_page`] is which page of tags is asked for.
-//! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`]) and
-//!   with instances of one reservation together ([`reservation_book`]); [`copy_fault`] says why it does not.
+//! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`],
+//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]); [`copy_fault`] says why it does not.
 //! - [`call_tally`] counts requests.
 //!
 //! [`walk`]: crate::query::walk
@@ -42,5 +42,6 @@ pub mod standing;
 pub mod tag_question;
 pub mod tags_page;
 pub mod tags_search;
+pub mod walk_mark;
 pub mod wire;
 mod xml_text;

@@ -117,7 +117,8 @@ pub enum CopyFault {
     },
     /// More match than one answer can have.
     #[error(
-        "More than {most} {plural} match, which is more than one answer can have: ask for pages of them (MaxResults)"
+        "More than {most} {plural} match, which is more than one answer can have: ask for pages of them (MaxResults, \
+         which is --page-size of the AWS CLI, and PageSize of boto3's paginators)"
     )]
     TooMany {
         /// What matches.
@@ -127,14 +128,14 @@ pub enum CopyFault {
     },
     /// Records of the copy are damaged.
     #[error(
-        "Records of {count} {plural} are damaged in Muster's store, so its copy lacks them: stop the Muster server and run `muster log \
-         verify --repair`"
+        "Damaged records in Muster's store ({count} found so far) may be of {plural}, which its copy then lacks: stop the Muster server \
+         and run `muster log verify --repair`"
     )]
     Damaged {
-        /// What they are of.
+        /// What they may be of.
         plural: &'static str,
         /// How many.
-        count: u64,
+        count: usize,
     },
     /// The store could not be read.
     #[error("Muster's copy could not be read: {0}")]

@@ -22,7 +22,7 @@ use crate::freshness::{Freshness, ScopeFreshness, StatesWanted};
 use crate::kinds::KindSpec;
 use crate::model::{Scope, ScopeFilter, Seq, SharedClock, Timestamp};
 use crate::query::PastError;
-use crate::store::Store;
+use crate::store::{DamagedRecord, Store};
 
 /// Where an answer of EC2's API comes from.
 pub struct Ec2Desk {
@@ -82,20 +82,23 @@ impl Ec2Desk {
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
-        let search = KindSearch::new(&self.store, &self.books, &question, scope);
+        let longest = self.max_stale;
+        let search = KindSearch { longest, ..KindSearch::new(&self.store, &self.books, &question, scope) };
         let found = match search.found(&standing, now) {
             // Retention went past the moment while it was read: a page goes on from now.
-            Err(CopyFault::Past(PastError::Outrun { .. })) => search.found(&standing, now)?,
-            found => found?,
+            Err(CopyFault::Past(PastError::Outrun { .. })) => search.found(&standing, now),
+            found => found,
         };
-        let damaged = self.store.damaged_rows(&search.kind, &search.filter);
-        if damaged > 0 && !question.is_named() {
-            return Err(CopyFault::Damaged { plural: kind.plural, count: damaged });
+        let is_unknown = matches!(found, Err(CopyFault::Request(Ec2Fault::UnknownIds { .. })));
+        // What is named by id is read by it, and reading what is damaged fails.
+        let is_listed = !question.public_ips.is_empty() || !question.is_named();
+        if is_listed && (found.is_ok() || is_unknown) {
+            self.intact(kind, &search.filter, question.cursor.is_some())?;
         }
-        let FoundPage { documents, next, seq, is_moved } = found;
+        let FoundPage { documents, next, as_of, seq, is_moved } = found?;
         let token = next.map(|next| next.encode());
         let body = response::write(table, &documents, token.as_deref(), request_id);
-        Ok(CopyAnswer { body, standing, seq, is_moved })
+        Ok(CopyAnswer { body, standing: standing.then(as_of), seq, is_moved })
     }
 
     /// Answers a request about tags, of resources of several kinds.
@@ -121,23 +124,38 @@ impl Ec2Desk {
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
-        let found = match found_tags(&self.store, &page, &scope, now) {
+        // Of no kind at all there is nothing that could be out of date.
+        let standing = standing.unwrap_or(CopyStanding { as_of: now, stale: None, doubt: None });
+        let search = || found_tags(&self.store, &page, &scope, now, self.max_stale, standing.as_of);
+        let found = match search() {
             // Retention went past the moment while it was read: a page goes on from now.
-            Err(CopyFault::Past(PastError::Outrun { .. })) => found_tags(&self.store, &page, &scope, now)?,
+            Err(CopyFault::Past(PastError::Outrun { .. })) => search()?,
             found => found?,
         };
         let filter = ScopeFilter::from(&scope);
         for kind in &page.question.kinds {
-            let count = self.store.damaged_rows(&kind.kind(), &filter);
-            if count > 0 {
-                return Err(CopyFault::Damaged { plural: kind.plural, count });
-            }
+            self.intact(kind, &filter, page.cursor.is_some())?;
         }
         let token = found.next.map(|next| next.encode());
         let body = response::write(table, &found.documents, token.as_deref(), request_id);
-        // Of no kind at all there is nothing that could be out of date.
-        let standing = standing.unwrap_or(CopyStanding { as_of: now, stale: None, doubt: None });
+        let standing = standing.then(found.as_of);
         Ok(CopyAnswer { body, standing, seq: found.seq, is_moved: found.is_moved })
+    }
+
+    /// Checks, after everything is read, that nothing of a kind was found damaged, in any table: what changed since the moment of an
+    /// answer is read from its records. A damaged record of the log that names no resource matters to a page that goes on.
+    fn intact(&self, kind: &KindSpec, filter: &ScopeFilter, goes_on: bool) -> Result<(), CopyFault> {
+        let (found, more) = self.store.damage();
+        let of_kind = kind.kind();
+        let concerns = |damaged: &&DamagedRecord| match damaged.id {
+            Some(_) => damaged.concerns(Some(&of_kind), filter),
+            None => goes_on || damaged.is_of_now(),
+        };
+        let count = if more { found.len().max(1) } else { found.iter().filter(concerns).count() };
+        if count == 0 {
+            return Ok(());
+        }
+        Err(CopyFault::Damaged { plural: kind.plural, count })
     }
 
     /// How fresh a kind is in every scope.

@@ -1,6 +1,6 @@
 //! What a search finds for an answer.
 
-use crate::model::{Document, Seq};
+use crate::model::{Document, Seq, Timestamp};
 use crate::query::Cursor;
 
 /// The most resources or tags of an answer that is not asked for in pages.
@@ -13,6 +13,8 @@ pub struct FoundPage {
     pub documents: Vec<Document>,
     /// Where the next page begins, if there is one.
     pub next: Option<Cursor>,
+    /// How fresh the copy was at their moment.
+    pub as_of: Timestamp,
     /// The newest record that is taken into account.
     pub seq: Seq,
     /// Whether the walk goes on from another moment than that of the page before.

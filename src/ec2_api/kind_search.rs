@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::fault::Ec2Fault;
@@ -10,7 +11,8 @@ use super::id_codes;
 use super::question::DescribeQuestion;
 use super::reservation_book::{FollowedBook, ReservationBooks};
 use super::standing::CopyStanding;
-use crate::kinds::INSTANCE;
+use super::walk_mark::WalkMark;
+use crate::kinds::{INSTANCE, KindSpec, by_slug};
 use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
 use crate::query::{Cursor, Filters, PastError, Point};
@@ -30,13 +32,16 @@ pub struct KindSearch<'q> {
     pub scope: Scope,
     /// The same as a filter.
     pub filter: ScopeFilter,
+    /// How long ago a walk may have begun, if that is less than for any walk.
+    pub longest: Option<Duration>,
 }
 
 impl<'q> KindSearch<'q> {
     /// A search for what `question` asks of `scope`.
     #[must_use]
     pub fn new(store: &'q Store, books: &'q ReservationBooks, question: &'q DescribeQuestion, scope: Scope) -> Self {
-        KindSearch { store, books, question, kind: question.kind.kind(), filter: ScopeFilter::from(&scope), scope }
+        let (kind, filter) = (question.kind.kind(), ScopeFilter::from(&scope));
+        KindSearch { store, books, question, kind, scope, filter, longest: None }
     }
 
     /// What answers the question at `now`. Blocks while it reads.
@@ -48,11 +53,12 @@ impl<'q> KindSearch<'q> {
         if self.question.is_named() {
             let step = WalkStep::first(&ground);
             let documents = self.named(standing, step.point)?;
-            return Ok(FoundPage { documents, next: None, seq: step.point.seq, is_moved: false });
+            let (as_of, seq) = (standing.as_of, step.point.seq);
+            return Ok(FoundPage { documents, next: None, as_of, seq, is_moved: false });
         }
         let cursor = self.question.cursor.as_ref();
-        let step = cursor.map_or_else(|| WalkStep::first(&ground), |cursor| WalkStep::next(cursor, &ground));
-        self.page(&step, &ground)
+        let step = ground.step(cursor, self.longest);
+        self.page(&step, &ground, &WalkMark::of(&step, cursor, standing.as_of))
     }
 
     fn walk(&self) -> WalkQuery<'_> {
@@ -78,6 +84,12 @@ impl<'q> KindSearch<'q> {
                 Some(_) => wanted.push(id),
                 None => unknown.push(id.id.to_string()),
             }
+        }
+        if let Some(whole) = self.whole_held(&unknown, point)? {
+            let (kind, scope) = (self.question.kind, Box::new(self.scope.clone()));
+            let why =
+                format!("it has {} of such ids, and their {} are seen apart from them", whole.plural, kind.plural);
+            return Err(CopyFault::Unsure { kind, scope, ids: unknown, why });
         }
         if !unknown.is_empty() {
             let codes = id_codes::of(self.question.kind);
@@ -105,6 +117,18 @@ impl<'q> KindSearch<'q> {
         Ok(documents)
     }
 
+    /// The kind whose status this is, if the copy has a resource of it with one of `ids`: AWS then knows the id, whatever is held of
+    /// its status.
+    fn whole_held(&self, ids: &[String], point: Point) -> Result<Option<&'static KindSpec>, PastError> {
+        let Some(whole) = self.question.kind.status_of.and_then(by_slug) else { return Ok(None) };
+        for id in ids {
+            if document_at(self.store, &ResourceId::new(&self.scope, &whole.kind(), id.as_str()), point)?.is_some() {
+                return Ok(Some(whole));
+            }
+        }
+        Ok(None)
+    }
+
     /// What is said of ids that are not in the copy.
     fn unknown(
         &self,
@@ -128,12 +152,10 @@ impl<'q> KindSearch<'q> {
     }
 
     /// A page of what meets the question.
-    fn page(&self, step: &WalkStep, ground: &WalkGround) -> Result<FoundPage, CopyFault> {
+    fn page(&self, step: &WalkStep, ground: &WalkGround, mark: &WalkMark) -> Result<FoundPage, CopyFault> {
         let limit = self.question.limit;
-        let book = match limit {
-            Some(_) if self.question.kind.slug == INSTANCE.slug => Some(self.books.followed(self.store, &self.scope)?),
-            _ => None,
-        };
+        let is_in_books = limit.is_some() && self.question.kind.slug == INSTANCE.slug;
+        let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
         let walked = self.walk().page(self.store, step, |point, id, document| {
             if !self.admits(&document) {
@@ -143,7 +165,17 @@ impl<'q> KindSearch<'q> {
                 is_over = true;
                 return ControlFlow::Break(());
             }
-            let members = match self.together(book.as_ref(), &id, document, point) {
+            // Read after the moment is known, so that it knows every instance of that moment.
+            if is_in_books && book.is_none() {
+                match self.books.followed(self.store, &self.scope) {
+                    Ok(followed) => book = Some(followed),
+                    Err(error) => {
+                        failed = Some(PastError::from(error));
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
+            let members = match self.together(book.as_ref(), mark.begun.as_deref(), &id, document, point) {
                 Ok(members) => members,
                 Err(error) => {
                     failed = Some(error);
@@ -169,25 +201,27 @@ impl<'q> KindSearch<'q> {
             question: self.question.hash,
             point,
             after,
-            sorted: None,
+            sorted: Some(mark.sorted()),
         });
-        Ok(FoundPage { documents, next, seq: walked.point.seq, is_moved: step.is_moved })
+        Ok(FoundPage { documents, next, as_of: mark.as_of, seq: walked.point.seq, is_moved: step.is_moved })
     }
 
     /// The instances that belong into an answer where `id` is reached: all of its reservation, where it is the first of them, and none
-    /// where it is another. Anything else belongs there alone.
+    /// where it is another. Anything else belongs there alone. What is not after `begun` was passed as of another moment: whether its
+    /// page had it, or the others of its reservation, is not known any more, so it neither comes again nor leaves anything out.
     fn together(
         &self,
         book: Option<&FollowedBook>,
+        begun: Option<&str>,
         id: &ResourceId,
         document: Document,
         point: Point,
     ) -> Result<Vec<Document>, PastError> {
         let members = book.and_then(|book| book.several(document.text("ReservationId")?));
-        let Some(members) = members else { return Ok(vec![document]) };
+        let Some(members) = members.filter(|members| members.contains(&id.id)) else { return Ok(vec![document]) };
         let mut together = Vec::new();
         for member in members.iter() {
-            if *member == id.id {
+            if *member == id.id || begun.is_some_and(|begun| **member <= *begun) {
                 continue;
             }
             let other = self.walk().one(self.store, &self.id(member), point)?;

@@ -12,6 +12,7 @@ use super::document_rule::DocumentRule;
 use super::fault::{Ec2Fault, shown};
 use super::id_codes;
 use super::request::{AskedFilter, Ec2Request};
+use super::walk_mark::WalkMark;
 use crate::kinds::KindSpec;
 use crate::model::{AccountId, Form, Scope, SecretTags, Timestamp, written};
 use crate::query::filter::DocumentCondition;
@@ -138,7 +139,7 @@ fn cursor(token: &str, kind: &KindSpec, scope: &Scope, hash: u64) -> Result<Curs
     let is_of_question = cursor.question == hash
         && cursor.after.kind.as_str() == kind.name
         && cursor.after.scope() == *scope
-        && cursor.sorted.is_none();
+        && cursor.sorted.as_ref().is_none_or(|sorted| WalkMark::read(sorted).is_some());
     if is_of_question { Ok(cursor) } else { Err(CopyFault::Token) }
 }
 
@@ -223,7 +224,7 @@ fn literal(value: &str, form: Form) -> String {
     if form == Form::Time && written::both(value).is_some_and(is_other_time) {
         return NEVER.to_owned();
     }
-    let is_more = [ABSENT, PRESENT].contains(&value) || value.starts_with(['<', '>']);
+    let is_more = [ABSENT, PRESENT].contains(&value) || value.trim_start().starts_with(['<', '>']);
     if is_more { format!("\\{value}") } else { value.to_owned() }
 }
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::KindSpec;
-use crate::model::{Scope, Timestamp, Trouble};
+use crate::model::{ErrorClass, Scope, Timestamp, Trouble, TroubleClass};
 
 /// How fresh the copy of a kind in a scope is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub enum StandingError {
         /// How many it has seen.
         seen: u64,
     },
-    /// It never could be looked at.
-    #[error("Muster could never look at {plural} in {scope}, since {since}: {what}. {fix}")]
+    /// It never could be looked at, or may not be looked at any more.
+    #[error("Muster cannot look at {plural} in {scope}, since {since}: {what}. {fix}")]
     Failed {
         /// What could not be looked at.
         plural: &'static str,
@@ -113,10 +113,7 @@ pub fn standing(
     let trouble = state.failing().or(everywhere);
     let Some(complete) = state.complete else {
         return Err(match (state.coverage(), trouble) {
-            (ScopeCoverage::Failed, Some(trouble)) => {
-                let (what, fix) = (trouble.what.trim_end_matches('.').to_owned(), trouble.next_step());
-                StandingError::Failed { plural, scope, since: trouble.since, what, fix }
-            }
+            (ScopeCoverage::Failed, Some(trouble)) => StandingError::failed(plural, scope, trouble),
             _ => StandingError::Pending { plural, scope, seen: state.seen },
         });
     };
@@ -124,7 +121,14 @@ pub fn standing(
         let (count, why) = (state.unreadable.count(), first.why());
         return Err(StandingError::Unreadable { plural, scope, count, why });
     }
-    let overdue = state.stale(now).map(|why| match trouble {
+    let overdue = state.stale(now);
+    // Time mends what failed in passing, and the copy stays as good as its age; somebody has to mend what is denied.
+    if overdue.is_some()
+        && let Some(denied) = state.failing().filter(|trouble| trouble.class == TroubleClass::Call(ErrorClass::Denied))
+    {
+        return Err(StandingError::failed(plural, scope, denied));
+    }
+    let overdue = overdue.map(|why| match trouble {
         Some(trouble) if why.contains(&trouble.what) => format!("{why}. {}", trouble.next_step()),
         Some(trouble) => format!("{why}: {}. {}", trouble.what, trouble.next_step()),
         None => why,
@@ -147,7 +151,20 @@ pub fn standing(
     Ok(CopyStanding { as_of: complete.started, stale: overdue, doubt })
 }
 
+impl StandingError {
+    fn failed(plural: &'static str, scope: String, trouble: &Trouble) -> Self {
+        let (what, fix) = (trouble.what.trim_end_matches('.').to_owned(), trouble.next_step());
+        StandingError::Failed { plural, scope, since: trouble.since, what, fix }
+    }
+}
+
 impl CopyStanding {
+    /// How fresh what the copy had is when it was as fresh as `as_of`: it may have been seen whole again since then.
+    #[must_use]
+    pub fn then(self, as_of: Timestamp) -> Self {
+        CopyStanding { as_of: self.as_of.min(as_of), ..self }
+    }
+
     /// How fresh two copies are together.
     #[must_use]
     pub fn and(self, other: CopyStanding) -> Self {
@@ -177,7 +194,6 @@ mod tests {
     use super::*;
     use crate::freshness::{Swept, WatchedScope};
     use crate::kinds::VOLUME;
-    use crate::model::ErrorClass;
     use crate::model::fixtures::{at_millis, scope};
 
     fn state() -> ScopeFreshness {
@@ -192,6 +208,10 @@ mod tests {
     fn denied() -> Trouble {
         let (what, fix) = ("UnauthorizedOperation".to_owned(), "Allow it.".to_owned());
         Trouble { class: ErrorClass::Denied.into(), what, fix, since: at_millis(0), retry_at: None }
+    }
+
+    fn passing() -> Trouble {
+        Trouble { class: ErrorClass::Transient.into(), ..denied() }
     }
 
     fn at(state: Option<&ScopeFreshness>, now: i64, most: Option<u64>) -> Result<CopyStanding, StandingError> {
@@ -216,13 +236,19 @@ mod tests {
     fn an_old_copy_is_answered_from_with_its_age_unless_that_is_forbidden() {
         let fresh = at(Some(&swept()), 30_000, Some(60)).unwrap();
         assert_eq!(fresh, CopyStanding { as_of: at_millis(1_000), stale: None, doubt: None });
+        assert_eq!(fresh.clone().then(at_millis(30_000)), fresh);
+        assert_eq!(fresh.then(at_millis(400)).as_of, at_millis(400), "a page of a walk that began before");
         let stale = at(Some(&swept()), 100_000, None).unwrap();
         assert!(stale.caveat().unwrap().contains("last complete sweep 99 s ago"));
         let error = at(Some(&swept()), 100_000, Some(60)).unwrap_err().to_string();
         assert!(error.contains("99 s old, and --max-stale allows 60 s"), "{error}");
         assert!(at(Some(&swept()), 30_000, Some(10)).is_err(), "fresh by its interval, and still older than that");
-        let failing = ScopeFreshness { trouble: Some(Box::new(denied())), missing: 2, ..swept() };
+        let failing = ScopeFreshness { trouble: Some(Box::new(passing())), missing: 2, ..swept() };
         let caveat = at(Some(&failing), 100_000, None).unwrap().caveat().unwrap();
         assert!(caveat.contains("Allow it;") && caveat.contains("2 of the volumes"), "{caveat}");
+        let failing = ScopeFreshness { trouble: Some(Box::new(denied())), ..swept() };
+        let error = at(Some(&failing), 100_000, None).unwrap_err();
+        assert!(matches!(error, StandingError::Failed { .. }), "{error}");
+        assert!(error.to_string().contains("UnauthorizedOperation. Allow it."), "{error}");
     }
 }

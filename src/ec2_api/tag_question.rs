@@ -96,6 +96,19 @@ impl TagQuestion {
         }
     }
 
+    /// Whether a tag of a resource of `kind` may be asked for, as far as everything but its value tells.
+    #[must_use]
+    pub fn may_ask(&self, kind: &KindSpec, id: &str, key: &str) -> bool {
+        let Some(of_type) = kind.arn_type() else { return false };
+        self.tests.iter().all(|test| match &test.on {
+            TagPart::Key => test.is_met(key),
+            TagPart::Value => true,
+            TagPart::ValueOf(named) => named == key,
+            TagPart::Id => test.is_met(id),
+            TagPart::Type => test.is_met(of_type),
+        })
+    }
+
     /// Those of the tags of a resource of `kind` that are asked for, as the answer lists them.
     #[must_use]
     pub fn asked<'t>(

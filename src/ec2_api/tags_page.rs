@@ -7,6 +7,7 @@ use super::copy_fault::CopyFault;
 use super::question::tells;
 use super::request::Ec2Request;
 use super::tag_question::TagQuestion;
+use super::walk_mark::WalkMark;
 use crate::kinds::KindSpec;
 use crate::model::secret_tags::is_mark;
 use crate::model::{Document, Scope, SecretTags};
@@ -43,7 +44,8 @@ impl TagsPage {
         let cursor = request.token().map(|token| Cursor::read(token).map_err(|_| CopyFault::Token)).transpose()?;
         let is_other = |cursor: &Cursor| {
             let is_kind = question.kinds.iter().any(|kind| cursor.after.kind.as_str() == kind.name);
-            cursor.question != hash || !is_kind || cursor.after.scope() != *scope || cursor.sorted.is_some()
+            let is_other_mark = cursor.sorted.as_ref().is_some_and(|sorted| WalkMark::read(sorted).is_none());
+            cursor.question != hash || !is_kind || cursor.after.scope() != *scope || is_other_mark
         };
         if cursor.as_ref().is_some_and(is_other) {
             return Err(CopyFault::Token);
@@ -58,7 +60,8 @@ impl TagsPage {
     /// When the value of a redacted tag may decide.
     pub fn tags(&self, kind: &KindSpec, id: &str, document: &Document) -> Result<Vec<Document>, CopyFault> {
         if self.by_value
-            && let Some((key, _)) = document.tags().find(|(_, value)| is_mark(value))
+            && let Some((key, _)) =
+                document.tags().find(|(key, value)| is_mark(value) && self.question.may_ask(kind, id, key))
         {
             return Err(CopyFault::Redacted(key.to_owned()));
         }
@@ -103,6 +106,13 @@ mod tests {
         assert_eq!(count("&Filter.2.Name=key&Filter.2.Value.1=password").unwrap(), 1);
         for by_value in ["&Filter.2.Name=value&Filter.2.Value.1=x", "&Filter.2.Name=tag:password&Filter.2.Value.1=x"] {
             assert!(matches!(count(by_value), Err(CopyFault::Redacted(_))), "{by_value}");
+        }
+        // What another filter leaves out anyway is not compared.
+        let by_value = "&Filter.2.Name=value&Filter.2.Value.1=x";
+        for left_out in
+            ["&Filter.3.Name=key&Filter.3.Value.1=Name", "&Filter.3.Name=resource-id&Filter.3.Value.1=vol-2"]
+        {
+            assert_eq!(count(&format!("{by_value}{left_out}")).unwrap(), 0, "{left_out}");
         }
     }
 }

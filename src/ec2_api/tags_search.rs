@@ -1,25 +1,36 @@
 //! Searches the copy for tags, of several kinds one after the other.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
 use super::found_page::{FoundPage, MOST};
 use super::tags_page::TagsPage;
-use crate::kinds::KindSpec;
-use crate::model::{Scope, ScopeFilter, Timestamp};
+use super::walk_mark::WalkMark;
+use crate::kinds::{self, KindSpec};
+use crate::model::{Document, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
-use crate::query::{Cursor, Filters};
+use crate::query::{Cursor, Filters, Point};
 use crate::store::Store;
 
-/// A page of tags: those of one kind after the other, and those of one resource together. Blocks while it reads.
+/// A page of tags: those of one kind after the other, and those of one resource together. A walk that began longer than `longest` ago
+/// goes on from now. `as_of` is how fresh the copy is now. Blocks while it reads.
 ///
 /// # Errors
 /// When a redacted value decides, or the store cannot be read.
-pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp) -> Result<FoundPage, CopyFault> {
+pub fn found_tags(
+    store: &Store,
+    page: &TagsPage,
+    scope: &Scope,
+    now: Timestamp,
+    longest: Option<Duration>,
+    as_of: Timestamp,
+) -> Result<FoundPage, CopyFault> {
     let ground = WalkGround::of(store, now)?;
-    let cursor = page.cursor.as_ref();
-    let step = cursor.map_or_else(|| WalkStep::first(&ground), |cursor| WalkStep::next(cursor, &ground));
+    let step = ground.step(page.cursor.as_ref(), longest);
+    let mark = WalkMark::of(&step, page.cursor.as_ref(), as_of);
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
     let limit = page.limit.unwrap_or(MOST);
     let own = DocumentRule::OwnedBy(scope.account.clone());
@@ -30,7 +41,7 @@ pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp)
         let of = kind.kind();
         let after = step.after.clone().filter(|after| after.kind == of);
         let query = WalkQuery { kind: &of, scope: &filter, filters: &none, conditions: &[], limit: None };
-        query.page(store, &WalkStep { after, ..step.clone() }, |_, id, document| {
+        let mut visit = |_: Point, id: ResourceId, document: Document| {
             let is_others = kind.own_only && !own.admits(&document);
             let tags = if is_others { Ok(Vec::new()) } else { page.tags(kind, &id.id, &document) };
             let tags = match tags {
@@ -47,7 +58,22 @@ pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp)
             documents.extend(tags);
             last = Some(id);
             ControlFlow::Continue(0)
-        })?;
+        };
+        if let Some(ids) = &page.question.ids {
+            let named: BTreeSet<ResourceId> = ids
+                .iter()
+                .filter(|id| kinds::of_id(id).is_some_and(|named| named.slug == kind.slug))
+                .map(|id| ResourceId::new(scope, &of, id.as_str()))
+                .collect();
+            for id in named.into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
+                let document = query.one(store, &id, step.point)?;
+                if document.is_some_and(|document| visit(step.point, id, document).is_break()) {
+                    break;
+                }
+            }
+        } else {
+            query.page(store, &WalkStep { after, ..step.clone() }, visit)?;
+        }
         if is_full || failed.is_some() {
             break;
         }
@@ -60,6 +86,47 @@ pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp)
     }
     let point = Some(step.point);
     let next = last.filter(|_| is_full);
-    let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted: None });
-    Ok(FoundPage { documents, next, seq: step.point.seq, is_moved: step.is_moved })
+    let sorted = Some(mark.sorted());
+    let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted });
+    Ok(FoundPage { documents, next, as_of: mark.as_of, seq: step.point.seq, is_moved: step.is_moved })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ec2_api::request::parse;
+    use crate::kinds::VOLUME;
+    use crate::model::fixtures::{at_millis, scope, tags};
+    use crate::model::secret_tags::MarkKey;
+    use crate::model::{Cause, Event, Evidence, Map, SecretTags, Source};
+    use crate::store::{CommitBatch, StoreOptions};
+
+    #[test]
+    fn tags_by_ids_are_those_of_these_resources_page_by_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
+        let discovered = |n: usize| {
+            let document = Document::new(Map::from([("Tags", tags([("a", "1"), ("b", "2"), ("c", "3")]))]));
+            let evidence = Evidence { source: Source::Sweep, at: at_millis(1) };
+            let id = ResourceId::new(&scope(), &VOLUME.kind(), format!("vol-{n}"));
+            (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: VOLUME.mapping })
+        };
+        let entries = (0..9).map(discovered).collect();
+        writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
+        let ids = "&Filter.1.Name=resource-id&Filter.1.Value.1=vol-7&Filter.1.Value.2=vol-2&Filter.1.Value.3=vol-9";
+        let (mut token, mut pages) = (String::new(), Vec::new());
+        loop {
+            let body = format!("Action=DescribeTags&Version=2016-11-15&MaxResults=5{ids}{token}");
+            let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+            let page = TagsPage::of(&parse("POST", "", body.as_bytes()).unwrap(), &scope(), &secrets).unwrap();
+            let found = found_tags(&store, &page, &scope(), at_millis(2), None, at_millis(1)).unwrap();
+            assert_eq!((found.as_of, found.is_moved), (at_millis(1), false));
+            let of_page: BTreeSet<String> =
+                found.documents.iter().map(|tag| tag.text("ResourceId").unwrap().to_owned()).collect();
+            pages.push((of_page.into_iter().collect::<Vec<_>>(), found.documents.len()));
+            let Some(next) = found.next else { break };
+            token = format!("&NextToken={}", next.encode());
+        }
+        assert_eq!(pages, [(vec!["vol-2".to_owned()], 3), (vec!["vol-7".to_owned()], 3)]);
+    }
 }

@@ -34,7 +34,7 @@ pub struct Cursor {
     pub point: Option<Point>,
     /// The last key that was served.
     pub after: ResourceId,
-    /// The value of that row in a list that is sorted by values.
+    /// The value of that row in a list that is sorted by values; of a walk, what else its reader must know of its moment.
     pub sorted: Option<SortedAfter>,
 }
 

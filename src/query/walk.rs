@@ -79,6 +79,15 @@ impl WalkGround {
         Ok(WalkGround { log: store.cursor_log(), seq: snapshot.seq(), horizon: snapshot.horizon(), now })
     }
 
+    /// Where the page after the one that ended with `cursor` begins, or the first. A moment that is longer ago than `longest` is too
+    /// far behind as well.
+    #[must_use]
+    pub fn step(&self, cursor: Option<&Cursor>, longest: Option<Duration>) -> WalkStep {
+        let Some(cursor) = cursor else { return WalkStep::first(self) };
+        let is_recent = |point: &Point| longest.is_none_or(|longest| self.now.since(point.at) <= longest);
+        WalkStep::next(&Cursor { point: cursor.point.filter(is_recent), ..cursor.clone() }, self)
+    }
+
     fn point(&self) -> Point {
         Point { at: self.now, seq: self.seq }
     }

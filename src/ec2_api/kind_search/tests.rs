@@ -136,6 +136,37 @@ proptest! {
 }
 
 #[test]
+fn a_walk_that_moved_shows_what_a_later_start_of_an_earlier_instance_would_hide() {
+    let mut account = Account::new();
+    // 0, 7 and 9 are of one reservation.
+    let first = [(0, false), (8, true), (7, true), (9, true), (10, true), (11, true), (12, true), (13, true)];
+    account.play(&first.map(|(n, runs)| (n, Some(runs))));
+    let running = "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running";
+    let (books, standing) =
+        (ReservationBooks::default(), CopyStanding { as_of: at_millis(1), stale: None, doubt: None });
+    let hash = question(&format!("&MaxResults=5{running}")).hash;
+    let ground = WalkGround::of(&account.store, at_millis(2)).unwrap();
+    // The page before ended after the third, as of a moment that is too long ago.
+    let after = ResourceId::new(&scope(), &INSTANCE.kind(), "i-03");
+    let old = Cursor { log: ground.log, question: hash, point: None, after, sorted: None };
+    account.play(&[(0, Some(true))]);
+    let (mut token, mut seen, mut moved) = (old.encode(), Vec::new(), Vec::new());
+    loop {
+        let asked = question(&format!("&MaxResults=5{running}&NextToken={token}"));
+        let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
+        seen.extend(page.documents.iter().map(|document| document.text("InstanceId").unwrap().to_owned()));
+        moved.push(page.is_moved);
+        let Some(next) = page.next else { break };
+        let mark = WalkMark { as_of: at_millis(1), begun: Some("i-03".to_owned()) };
+        assert_eq!(next.sorted, Some(mark.sorted()));
+        token = next.encode();
+    }
+    assert!(moved.len() > 1 && moved[0] && !moved[1], "{moved:?}");
+    seen.sort();
+    assert_eq!(seen, ["i-07", "i-08", "i-09", "i-10", "i-11", "i-12", "i-13"]);
+}
+
+#[test]
 fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
     let mut account = Account::new();
     account.play(&[(1, Some(true)), (2, Some(false)), (3, Some(true)), (3, None)]);
@@ -150,6 +181,15 @@ fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
     assert_eq!(found("&InstanceId.1=i-01&InstanceId.2=i-02", &fresh).unwrap(), 2);
     let running = "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running";
     assert_eq!(found(&format!("&InstanceId.1=i-01&InstanceId.2=i-02{running}"), &fresh).unwrap(), 1);
+    let status = |id: &str| {
+        let body = format!("Action=DescribeInstanceStatus&Version=2016-11-15&InstanceId.1={id}");
+        let (request, kind) = (parse("POST", "", body.as_bytes()).unwrap(), crate::kinds::INSTANCE_STATUS);
+        let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+        let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1)).unwrap();
+        KindSearch::new(&account.store, &books, &asked, scope()).found(&fresh, at_millis(2)).unwrap_err().code()
+    };
+    assert_eq!(status("i-01"), "MusterStale", "its instance is held, and its status is not seen yet");
+    assert_eq!(status("i-04"), "InvalidInstanceID.NotFound");
     for gone in ["i-03", "i-04"] {
         let gone = format!("&InstanceId.1=i-01&InstanceId.2={gone}");
         assert_eq!(found(&gone, &fresh).unwrap_err().code(), "InvalidInstanceID.NotFound");

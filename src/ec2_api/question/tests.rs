@@ -92,7 +92,9 @@ fn only_filters_of_aws_are_taken_by_the_names_that_it_has_for_them() {
 
 #[test]
 fn what_muster_takes_for_more_is_taken_as_it_stands() {
-    for (value, taken) in [("@absent", "\\@absent"), (">5", "\\>5"), ("<5", "\\<5"), ("web-*", "web-*"), ("@x", "@x")] {
+    for (value, taken) in
+        [("@absent", "\\@absent"), (">5", "\\>5"), ("<5", "\\<5"), (" >5", "\\ >5"), ("web-*", "web-*"), ("@x", "@x")]
+    {
         assert_eq!(literal(value, Form::Number), taken);
     }
     let at = "2024-08-05T21:47:27.000Z";

@@ -116,6 +116,19 @@ proptest! {
 }
 
 #[test]
+fn a_moment_is_left_that_is_longer_ago_than_it_may_be() {
+    let (ground, cursor) = (ground(30, 100), cursor(1, 20, 40));
+    let (after, since) = (Some(cursor.after.clone()), ground.now.since(at(40)));
+    for longest in [None, Some(since)] {
+        let step = ground.step(Some(&cursor), longest);
+        assert_eq!((Some(step.point), &step.after, step.is_moved), (cursor.point, &after, false), "{longest:?}");
+    }
+    let moved = ground.step(Some(&cursor), Some(since / 2));
+    assert_eq!(moved, WalkStep { point: ground.point(), after, is_moved: true });
+    assert_eq!(ground.step(None, Some(since / 2)), WalkStep::first(&ground));
+}
+
+#[test]
 fn a_page_whose_documents_meet_nothing_ends_where_it_has_read_enough() {
     static NAMED: DocumentFilter = DocumentFilter::new("name", "State.Name", Form::Text);
     let mut sample = SampleLog::new();
