@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
-use super::ec2_keys::{Ec2Keys, StaticKey};
+use super::ec2_keys::{Ec2KeyDesk, Ec2Keys, StaticKey};
 use super::listener::ClientListener;
 use super::metrics_route::is_own_host;
 use crate::aws::AwsClock;
@@ -65,7 +65,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 struct Ec2Face {
     readiness: watch::Receiver<Readiness>,
     settings: Ec2ApiSettings,
-    keys: Option<Arc<Ec2Keys>>,
+    keys: Option<Ec2KeyDesk>,
     books: ReservationBooks,
     owners: KeyOwners,
     hosts: Vec<String>,
@@ -79,12 +79,12 @@ pub(super) fn routes(
     listener: &ClientListener,
     settings: Ec2ApiSettings,
     hosts: Vec<String>,
-    keys: Option<Ec2Keys>,
+    keys: Option<Ec2KeyDesk>,
 ) -> Router {
     let face = Ec2Face {
         readiness: listener.readiness(),
         settings,
-        keys: keys.map(Arc::new),
+        keys,
         books: ReservationBooks::default(),
         owners: KeyOwners::default(),
         hosts,
@@ -126,7 +126,9 @@ impl Ec2Face {
             Ok(Err(_)) => return Err(Ec2Fault::Form(FormFault::TooLong).into()),
             Err(_) => return Err(CopyFault::Slow),
         };
-        let known = match &self.keys {
+        // As they are now: one may have been revoked.
+        let keys = self.keys.as_ref().map(Ec2KeyDesk::keys);
+        let known = match &keys {
             Some(keys) => Some(verified(keys, &parts, &body)?),
             None => None,
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::app::ec2_keys::{Ec2Keys, Ec2KeysError};
+use crate::app::ec2_keys::{Ec2KeyDesk, Ec2KeysError};
 use crate::app::ec2_route;
 use crate::app::listener::ClientListener;
 use crate::app::metrics_route::{self, MetricsAccess, MetricsAddress};
@@ -40,11 +40,11 @@ pub(super) fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, 
 
 /// Opens the file of the keys of EC2's read API, if there is one. A detached server, which has nobody to tell, goes without that API where
 /// that fails.
-pub(super) fn open_ec2_keys(options: &mut ServerOptions) -> Result<Option<Ec2Keys>, Ec2KeysError> {
+pub(super) fn open_ec2_keys(options: &mut ServerOptions) -> Result<Option<Ec2KeyDesk>, Ec2KeysError> {
     let Some(path) = options.listen.ec2_api.keys.as_deref().filter(|_| options.listen.ec2_api.address.is_some()) else {
         return Ok(None);
     };
-    match Ec2Keys::read(path, &options.access.grants) {
+    match Ec2KeyDesk::open(path, &options.access.grants) {
         Err(error) if options.detached => {
             tracing::error!(error = chain(&error), "EC2's read API is not answered");
             options.listen.ec2_api.address = None;
@@ -59,7 +59,7 @@ pub(super) struct Listening {
     pub(super) door: Option<HttpDoor>,
     pub(super) metrics: Option<TcpListener>,
     pub(super) ec2_api: Option<TcpListener>,
-    pub(super) ec2_keys: Option<Ec2Keys>,
+    pub(super) ec2_keys: Option<Ec2KeyDesk>,
     pub(super) gate: Option<AccessGate>,
     pub(super) tls: Option<TlsConfig>,
     pub(super) is_read_only: bool,
