@@ -1,5 +1,6 @@
 //! EC2's own read API over HTTP: what arrives, what it is answered from, and the headers that say how fresh an answer is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ use crate::ec2_api::desk::{CopyAnswer, Ec2Desk};
 use crate::ec2_api::fault::{Ec2Fault, shown};
 use crate::ec2_api::form::{FormFault, LONGEST};
 use crate::ec2_api::id_codes;
-use crate::ec2_api::key_owners::KeyOwners;
-use crate::ec2_api::place::{AskedPlace, account_of_path};
+use crate::ec2_api::key_owners::{KeyOwner, KeyOwners};
+use crate::ec2_api::place::{AskedPlace, PlaceDoubt, account_of_path, several};
 use crate::ec2_api::request::{self, Ec2Request};
 use crate::ec2_api::reservation_book::ReservationBooks;
 use crate::ec2_api::signing_scope::{SigningScope, region_of_host};
@@ -137,14 +138,22 @@ impl Ec2Face {
         let region = region.or_else(|| region_of_host(&host).map(str::to_owned));
         let asked = request::parse(parts.method.as_str(), parts.uri.query().unwrap_or_default(), &body)?;
         *action = Some(asked.action);
+        // Nobody is asked about a key, or waited for, because of what is refused in any case.
+        match asked.action {
+            Ec2Action::Describe(_) => {}
+            Ec2Action::Other(name) => return Err(Ec2Fault::NotHeld(name).into()),
+            Ec2Action::Change(name) => return Err(Ec2Fault::Changes(name).into()),
+        }
         let view = known.map_or_else(View::whole, |key| View::of(&key.visibility));
         let core = Readiness::ready(&self.readiness, &view).await.map_err(unready)?;
-        let key = match (known, &signed) {
-            (Some(key), _) => key.account.clone(),
+        let owner = match (known, &signed) {
+            (Some(key), _) => key.account.clone().map_or(KeyOwner::NoKey, KeyOwner::Told),
             (None, Some(SigningScope { key, .. })) => self.owners.of(&core.aws, core.ingest.freshness(), key).await,
-            (None, None) => None,
+            (None, None) => KeyOwner::NoKey,
         };
-        let named = NamedPlace { account, key, region };
+        let is_unnamed = account.is_none() && owner == KeyOwner::NoKey;
+        let several = if is_unnamed { several_of(&core) } else { None };
+        let named = NamedPlace { account, owner, region, several };
         match self.read(&core, &asked, &named, request_id).await {
             Err(CopyFault::Unsure { kind, scope, ids, why }) if self.settings.miss == Some(Ec2ApiMiss::Live) => {
                 let missed = MissedIds { kind, scope, ids, why };
@@ -188,14 +197,38 @@ impl Ec2Face {
 #[derive(Clone, Debug)]
 struct NamedPlace {
     account: Option<String>,
-    key: Option<AccountId>,
+    owner: KeyOwner,
     region: Option<String>,
+    /// All accounts that are to be watched, where it names none and there are several.
+    several: Option<String>,
 }
 
 impl NamedPlace {
     fn asked(&self) -> AskedPlace<'_> {
-        AskedPlace { path: self.account.as_deref(), key: self.key.as_ref(), region: self.region.as_deref() }
+        let (key, doubt) = match &self.owner {
+            KeyOwner::Told(account) => (Some(account), None),
+            KeyOwner::NoKey => (None, self.several.as_deref().map(PlaceDoubt::Several)),
+            KeyOwner::Untold => (None, Some(PlaceDoubt::Untold)),
+        };
+        AskedPlace { path: self.account.as_deref(), key, region: self.region.as_deref(), doubt }
     }
+}
+
+/// All accounts that are to be watched, whether or not they can be reached, where there are several.
+fn several_of(core: &Core) -> Option<String> {
+    let (freshness, known) = (core.ingest.freshness(), core.known_accounts());
+    let mut accounts: BTreeSet<AccountId> = freshness.scopes().into_iter().map(|state| state.scope.account).collect();
+    accounts.extend(known.each().filter(|(_, known)| known.retired.is_none()).map(|(account, _)| account.clone()));
+    let mut unnamed = 0;
+    for member in freshness.members() {
+        match member.account {
+            Some(account) => {
+                accounts.insert(account);
+            }
+            None => unnamed += 1,
+        }
+    }
+    several(&accounts, unnamed)
 }
 
 /// Ids that are not in a copy that may be out of date.
