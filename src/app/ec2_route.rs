@@ -159,7 +159,9 @@ impl Ec2Face {
         let core = Readiness::ready(&self.readiness, &view).await.map_err(unready)?;
         let owner = match (known, &signed) {
             (Some(key), _) => key.account.clone().map_or(KeyOwner::NoKey, KeyOwner::Told),
-            (None, Some(SigningScope { key, .. })) => self.owners.of(&core.aws, core.ingest.freshness(), key).await,
+            (None, Some(SigningScope { key, .. })) => {
+                self.owners.of(&core.aws, core.ingest.freshness(), key, account.is_some()).await
+            }
             (None, None) => KeyOwner::NoKey,
         };
         let named = NamedPlace::new(account, owner, region, &core);

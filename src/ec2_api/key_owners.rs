@@ -19,8 +19,10 @@ const MOST_ASKED: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long nothing is asked of what STS said is no key.
 const NO_KEY: Duration = Duration::from_mins(5);
-/// How long nothing is asked of a key that STS did not tell.
+/// How long nothing is asked of a key that STS did not tell, where nothing else says which account is meant.
 const UNTOLD: Duration = Duration::from_secs(5);
+/// The same where a path says it.
+const UNTOLD_BESIDE_PATH: Duration = Duration::from_mins(5);
 
 /// What STS answers about what is no key.
 const INVALID: &str = "ValidationError";
@@ -51,29 +53,42 @@ enum KeptOwner {
     Unasked,
     /// It belongs to this account, for ever.
     Told(AccountId),
-    /// It is no key, or STS did not say.
-    Until(Instant, KeyOwner),
+    /// It was no key then.
+    NoKey(Instant),
+    /// STS did not say then.
+    Untold(Instant),
+}
+
+impl KeptOwner {
+    /// What is answered without asking again; `has_path` says that a path names the account.
+    fn known(&self, now: Instant, has_path: bool) -> Option<KeyOwner> {
+        let untold = if has_path { UNTOLD_BESIDE_PATH } else { UNTOLD };
+        match self {
+            KeptOwner::Told(account) => Some(KeyOwner::Told(account.clone())),
+            KeptOwner::NoKey(at) => (now < *at + NO_KEY).then_some(KeyOwner::NoKey),
+            KeptOwner::Untold(at) => (now < *at + untold).then_some(KeyOwner::Untold),
+            KeptOwner::Unasked => None,
+        }
+    }
 }
 
 impl KeyOwners {
     /// Whose a key is, as STS tells that of one of the watched accounts. Those who ask for the same key ask once, and nobody waits for
-    /// another key.
-    pub async fn of(&self, aws: &Aws, freshness: &Freshness, key: &str) -> KeyOwner {
+    /// another key. `has_path` says that a path names an account, which then only must not be another one.
+    pub async fn of(&self, aws: &Aws, freshness: &Freshness, key: &str, has_path: bool) -> KeyOwner {
         if !is_key(key) {
             return KeyOwner::NoKey;
         }
         let asked = self.asked(key);
         let mut kept = asked.lock().await;
-        match &*kept {
-            KeptOwner::Told(account) => return KeyOwner::Told(account.clone()),
-            KeptOwner::Until(until, owner) if Instant::now() < *until => return owner.clone(),
-            KeptOwner::Until(..) | KeptOwner::Unasked => {}
+        if let Some(owner) = kept.known(Instant::now(), has_path) {
+            return owner;
         }
         let owner = told(aws, freshness, key).await;
         *kept = match &owner {
             KeyOwner::Told(account) => KeptOwner::Told(account.clone()),
-            KeyOwner::NoKey => KeptOwner::Until(Instant::now() + NO_KEY, KeyOwner::NoKey),
-            KeyOwner::Untold => KeptOwner::Until(Instant::now() + UNTOLD, KeyOwner::Untold),
+            KeyOwner::NoKey => KeptOwner::NoKey(Instant::now()),
+            KeyOwner::Untold => KeptOwner::Untold(Instant::now()),
         };
         owner
     }
@@ -144,6 +159,21 @@ mod tests {
         for other in ["", "testing", "test", "AKIAIOSFODNN7example", "123456789012", "AROAIOSFODNN7EXAMPLE", "AKIA"] {
             assert!(!is_key(other), "{other}");
         }
+    }
+
+    #[test]
+    fn what_sts_did_not_tell_is_asked_again_soon_unless_a_path_names_the_account() {
+        let at = Instant::now();
+        let after =
+            |kept: &KeptOwner, seconds: u64, has_path: bool| kept.known(at + Duration::from_secs(seconds), has_path);
+        let untold = KeptOwner::Untold(at);
+        assert_eq!((after(&untold, 4, false), after(&untold, 6, false)), (Some(KeyOwner::Untold), None));
+        assert_eq!((after(&untold, 6, true), after(&untold, 301, true)), (Some(KeyOwner::Untold), None));
+        let none = KeptOwner::NoKey(at);
+        assert_eq!((after(&none, 6, false), after(&none, 301, false)), (Some(KeyOwner::NoKey), None));
+        let account = AccountId::new("111111111111");
+        assert_eq!(after(&KeptOwner::Told(account.clone()), 1_000_000, false), Some(KeyOwner::Told(account)));
+        assert_eq!(after(&KeptOwner::Unasked, 0, true), None);
     }
 
     #[tokio::test]
