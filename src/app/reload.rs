@@ -1,8 +1,9 @@
 //! Reads the configuration file again while clients stay connected, for `muster reload` and SIGHUP.
 //!
 //! Only the accounts and kinds, and who is let in over HTTP, can change while a server runs. Other settings that differ are named, and
-//! count when the server starts again. The files of tokens, of the certificate and of the keys of EC2's read API are read again too. A file that cannot be used changes
-//! nothing, and keeps none of the others back: a token that was revoked does not wait until somebody mends another file.
+//! count when the server starts again. The files of tokens, of the certificate and of the keys of EC2's read API are read again too. A
+//! file that cannot be used changes nothing, and keeps none of the others back: a token that was revoked does not wait until somebody
+//! mends another file.
 
 use std::convert::Infallible;
 use std::fmt;
