@@ -84,7 +84,8 @@ impl KeyOwners {
         if let Some(owner) = kept.known(Instant::now(), has_path) {
             return owner;
         }
-        let owner = told(aws, freshness, key).await;
+        // Where there was nobody to ask, the next one asks.
+        let Some(owner) = told(aws, freshness, key).await else { return KeyOwner::Untold };
         *kept = match &owner {
             KeyOwner::Told(account) => KeptOwner::Told(account.clone()),
             KeyOwner::NoKey => KeptOwner::NoKey(Instant::now()),
@@ -112,8 +113,9 @@ impl KeyOwners {
     }
 }
 
-/// Asks STS of one account after another, those first that can be looked at, until one tells whose a key is.
-async fn told(aws: &Aws, freshness: &Freshness, key: &str) -> KeyOwner {
+/// Asks STS of one account after another, those first that can be looked at, until one tells whose a key is; `None` where no account is
+/// watched yet.
+async fn told(aws: &Aws, freshness: &Freshness, key: &str) -> Option<KeyOwner> {
     let mut accounts: BTreeMap<AccountId, (bool, Scope)> = BTreeMap::new();
     for state in freshness.scopes() {
         let is_failing = state.failing().is_some();
@@ -123,17 +125,20 @@ async fn told(aws: &Aws, freshness: &Freshness, key: &str) -> KeyOwner {
             *known = (false, state.scope);
         }
     }
+    if accounts.is_empty() {
+        return None;
+    }
     let mut scopes: Vec<(bool, Scope)> = accounts.into_values().collect();
     scopes.sort_by_key(|(is_failing, _)| *is_failing);
     for (_, scope) in scopes.into_iter().take(MOST_ASKED) {
         match timeout(PATIENCE, aws.key_owner(&scope, key)).await {
-            Ok(Ok(account)) if AccountId::is_valid(account.as_str()) => return KeyOwner::Told(account),
-            Ok(Err(error)) if is_no_key(&error) => return KeyOwner::NoKey,
+            Ok(Ok(account)) if AccountId::is_valid(account.as_str()) => return Some(KeyOwner::Told(account)),
+            Ok(Err(error)) if is_no_key(&error) => return Some(KeyOwner::NoKey),
             Ok(Err(error)) => tracing::debug!(%error, "the account of a key is not known"),
             Ok(Ok(_)) | Err(_) => {}
         }
     }
-    KeyOwner::Untold
+    Some(KeyOwner::Untold)
 }
 
 /// Whether STS answered that what it was asked about is no key.
