@@ -1,4 +1,5 @@
-//! The static keys that requests of EC2's read API are signed with: a file that its owner alone can read.
+//! The static keys that requests of EC2's read API are signed with: a file that its owner alone can read, and that is read again while
+//! a server runs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,11 +7,15 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 
 use crate::model::AccountId;
-use crate::model::text::shown;
+use crate::model::text::{chain, shown};
 use crate::policy::{GrantBook, Visibility};
 
 /// The bits of a mode that let others read or write.
@@ -20,13 +25,26 @@ const ID: std::ops::RangeInclusive<usize> = 16..=128;
 /// The least length of a secret.
 const SECRET: usize = 20;
 
+/// The keys of a server, as its file and its grants have them now. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Ec2KeyDesk {
+    path: Arc<Path>,
+    keys: Arc<ArcSwap<Ec2Keys>>,
+}
+
 /// The keys, by id.
-#[derive(Default)]
-pub struct Ec2Keys(HashMap<String, StaticKey>);
+pub struct Ec2Keys {
+    keys: HashMap<String, StaticKey>,
+    /// The grants that they go by.
+    book: GrantBook,
+}
 
 /// What a key is good for.
+#[derive(Clone)]
 pub struct StaticKey {
     secret: String,
+    /// The grants that it names, if it names any.
+    grants: Option<Vec<String>>,
     /// The account that it stands for, if it stands for one.
     pub account: Option<AccountId>,
     /// What it lets see.
@@ -79,6 +97,47 @@ struct ListedKey {
     grants: Option<Vec<String>>,
 }
 
+impl Ec2KeyDesk {
+    /// Reads a file. The grants that it names are those of `book`.
+    ///
+    /// # Errors
+    /// [`Ec2KeysError`]; no error holds a secret.
+    pub fn open(path: &Path, book: &GrantBook) -> Result<Self, Ec2KeysError> {
+        let keys = Ec2Keys::read(path, book)?;
+        Ok(Ec2KeyDesk { path: Arc::from(path), keys: Arc::new(ArcSwap::from_pointee(keys)) })
+    }
+
+    /// The keys as they are now.
+    #[must_use]
+    pub fn keys(&self) -> Arc<Ec2Keys> {
+        self.keys.load_full()
+    }
+
+    /// Reads the file again, and has its keys go by the grants of `book`, where those were read again too. The answer says how many keys
+    /// there are.
+    ///
+    /// # Errors
+    /// Why the file cannot be used. The keys that were known before count then, with the grants of `book`.
+    pub async fn reload(&self, book: Option<&GrantBook>) -> Result<Value, String> {
+        let (path, before) = (Arc::clone(&self.path), self.keys());
+        let book = book.unwrap_or(&before.book).clone();
+        let named = book.clone();
+        let read = spawn_blocking(move || Ec2Keys::read(&path, &named)).await;
+        let read = read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| chain(&error)));
+        match read {
+            Ok(keys) => {
+                let count = keys.keys.len();
+                self.keys.store(Arc::new(keys));
+                Ok(json!({"ec2_api_keys": count}))
+            }
+            Err(why) => {
+                self.keys.store(Arc::new(before.under(book)));
+                Err(why)
+            }
+        }
+    }
+}
+
 impl Ec2Keys {
     /// Reads a file. The grants that it names are those of `book`.
     ///
@@ -112,28 +171,32 @@ impl Ec2Keys {
             if account.as_deref().is_some_and(|account| !AccountId::is_valid(account)) {
                 return Err(of("has an account that is not 12 digits"));
             }
-            let visibility = match grants {
-                None => Visibility::everything(),
-                Some(names) => match names.iter().find(|name| !book.has(name)) {
-                    Some(unknown) => {
-                        return Err(of(&format!("names the grant {}, which there is not", shown(unknown, 80))));
-                    }
-                    None => book.visibility(names.iter().map(String::as_str)),
-                },
-            };
-            let key = StaticKey { secret, account: account.map(AccountId::new), visibility };
+            if let Some(unknown) = grants.iter().flatten().find(|name| !book.has(name)) {
+                return Err(of(&format!("names the grant {}, which there is not", shown(unknown, 80))));
+            }
+            let visibility = visibility(grants.as_deref(), book);
+            let key = StaticKey { secret, grants, account: account.map(AccountId::new), visibility };
             if keys.contains_key(&id) {
                 return Err(of("is listed twice"));
             }
             keys.insert(id, key);
         }
-        Ok(Ec2Keys(keys))
+        Ok(Ec2Keys { keys, book: book.clone() })
+    }
+
+    /// The same keys, which go by other grants. A grant that is gone takes its rights with it.
+    fn under(&self, book: GrantBook) -> Self {
+        let keys = self.keys.iter().map(|(id, key)| {
+            let visibility = visibility(key.grants.as_deref(), &book);
+            (id.clone(), StaticKey { visibility, ..key.clone() })
+        });
+        Ec2Keys { keys: keys.collect(), book }
     }
 
     /// The key with an id.
     #[must_use]
     pub fn of(&self, id: &str) -> Option<&StaticKey> {
-        self.0.get(id)
+        self.keys.get(id)
     }
 }
 
@@ -145,10 +208,15 @@ impl StaticKey {
     }
 }
 
+/// What a key lets see that names these grants: everything where it names none.
+fn visibility(grants: Option<&[String]>, book: &GrantBook) -> Visibility {
+    grants.map_or_else(Visibility::everything, |names| book.visibility(names.iter().map(String::as_str)))
+}
+
 /// Shows no secret.
 impl fmt::Debug for Ec2Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ec2Keys({})", self.0.len())
+        write!(f, "Ec2Keys({})", self.keys.len())
     }
 }
 
@@ -200,5 +268,35 @@ mod tests {
             let error = read(&text, mode).unwrap_err().to_string();
             assert!(error.contains(said) && !error.contains("hush"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_revoked_or_narrowed_is_so_at_once_and_a_file_with_a_fault_keeps_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.toml");
+        let write = |text: &str| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        let key = |id: &str| format!("[[keys]]\nid = \"{id}\"\nsecret = \"hush-hush-hush-hush-hush\"\n");
+        let [one, two] = ["AKIAMUSTEREXAMPLE1", "AKIAMUSTEREXAMPLE2"];
+        let both = format!("{}{}grants = [\"payments\"]\n", key(one), key(two));
+        write(&both);
+        let book = |account: &str| GrantBook::new(vec![Grant::of_accounts("payments", [account])]);
+        let desk = Ec2KeyDesk::open(&path, &book("111111111111")).unwrap();
+        let sees = |account: &str| desk.keys().of(two).unwrap().visibility.sees_account(account);
+        assert!(sees("111111111111") && !sees("222222222222"));
+        assert_eq!(desk.reload(Some(&book("222222222222"))).await, Ok(json!({"ec2_api_keys": 2})));
+        assert!(!sees("111111111111") && sees("222222222222"));
+        assert_eq!(desk.reload(None).await, Ok(json!({"ec2_api_keys": 2})));
+        assert!(sees("222222222222"), "the grants that were read last count");
+        write("keys = 1");
+        let error = desk.reload(Some(&book("333333333333"))).await.unwrap_err();
+        assert!(error.contains("keys.toml") && !error.contains("hush"), "{error}");
+        assert!(desk.keys().of(one).is_some());
+        assert!(!sees("222222222222") && sees("333333333333"), "grants do not wait for the keys");
+        write(&key(one));
+        assert_eq!(desk.reload(None).await, Ok(json!({"ec2_api_keys": 1})));
+        assert!(desk.keys().of(one).is_some() && desk.keys().of(two).is_none());
     }
 }

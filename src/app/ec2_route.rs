@@ -8,13 +8,15 @@ use axum::body::{Body, to_bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::spawn_blocking;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
-use super::ec2_keys::{Ec2Keys, StaticKey};
+use super::ec2_keys::{Ec2KeyDesk, Ec2Keys, StaticKey};
 use super::listener::ClientListener;
 use super::metrics_route::is_own_host;
+use super::named_place::NamedPlace;
+use super::turn_body::TurnBody;
 use crate::aws::AwsClock;
 use crate::aws::signature::{SentRequest, SignatureFault, verify};
 use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
@@ -25,8 +27,8 @@ use crate::ec2_api::desk::{CopyAnswer, Ec2Desk};
 use crate::ec2_api::fault::{Ec2Fault, shown};
 use crate::ec2_api::form::{FormFault, LONGEST};
 use crate::ec2_api::id_codes;
-use crate::ec2_api::key_owners::KeyOwners;
-use crate::ec2_api::place::{AskedPlace, account_of_path};
+use crate::ec2_api::key_owners::{KeyOwner, KeyOwners};
+use crate::ec2_api::place::account_of_path;
 use crate::ec2_api::request::{self, Ec2Request};
 use crate::ec2_api::reservation_book::ReservationBooks;
 use crate::ec2_api::signing_scope::{SigningScope, region_of_host};
@@ -35,12 +37,13 @@ use crate::mcp::core::View;
 use crate::mcp::error::RequestError;
 use crate::mcp::looks::Sight;
 use crate::mcp::{Core, Readiness};
-use crate::model::{AccountId, Clock, Scope};
+use crate::model::{Clock, Scope};
 
 /// How long the body of a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
-/// How many requests are answered at once, of those for pages or named resources; the others wait for their turn.
+/// How many requests are answered at once, of those for pages or named resources; the others wait for their turn. A turn lasts until the
+/// answer is sent.
 const AT_ONCE: usize = 16;
 /// The same of those for everything, which may take some hundred megabytes each.
 const WHOLE_AT_ONCE: usize = 2;
@@ -60,16 +63,19 @@ static STALE: HeaderName = HeaderName::from_static("x-muster-stale");
 static WALK: HeaderName = HeaderName::from_static("x-muster-walk");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
+/// An answer, and the turn that it takes until it is sent.
+type TurnedAnswer = (CopyAnswer, OwnedSemaphorePermit);
+
 /// What serves EC2's API.
 #[derive(Clone)]
 struct Ec2Face {
     readiness: watch::Receiver<Readiness>,
     settings: Ec2ApiSettings,
-    keys: Option<Arc<Ec2Keys>>,
+    keys: Option<Ec2KeyDesk>,
     books: ReservationBooks,
     owners: KeyOwners,
     hosts: Vec<String>,
-    turns: Arc<[Semaphore; 2]>,
+    turns: [Arc<Semaphore>; 2],
     calls: Arc<Ec2CallTally>,
 }
 
@@ -79,16 +85,16 @@ pub(super) fn routes(
     listener: &ClientListener,
     settings: Ec2ApiSettings,
     hosts: Vec<String>,
-    keys: Option<Ec2Keys>,
+    keys: Option<Ec2KeyDesk>,
 ) -> Router {
     let face = Ec2Face {
         readiness: listener.readiness(),
         settings,
-        keys: keys.map(Arc::new),
+        keys,
         books: ReservationBooks::default(),
         owners: KeyOwners::default(),
         hosts,
-        turns: Arc::new([AT_ONCE, WHOLE_AT_ONCE].map(Semaphore::new)),
+        turns: [AT_ONCE, WHOLE_AT_ONCE].map(|most| Arc::new(Semaphore::new(most))),
         calls: Arc::clone(listener.ec2_calls()),
     };
     Router::new().fallback(move |request: Request<Body>| {
@@ -98,7 +104,7 @@ pub(super) fn routes(
             let answer = face.answer(request, &mut action, &request_id).await;
             face.calls.note(action, answer.as_ref().err(), begun.elapsed());
             match answer {
-                Ok(answer) => answered(answer, &request_id),
+                Ok((answer, turn)) => answered(answer, turn, &request_id),
                 Err(fault) => refused(&fault, &request_id),
             }
         }
@@ -112,21 +118,29 @@ impl Ec2Face {
         request: Request<Body>,
         action: &mut Option<Ec2Action>,
         request_id: &str,
-    ) -> Result<CopyAnswer, CopyFault> {
+    ) -> Result<TurnedAnswer, CopyFault> {
         let (parts, body) = request.into_parts();
         let host = text(&parts.headers, &header::HOST).unwrap_or_default().to_owned();
         // A page of the web that another address was given for its name sends that name, and has no key.
         if self.keys.is_none() && !is_own_host(&parts.headers, &self.hosts) && !is_below_localhost(&host) {
             return Err(CopyFault::Host(shown(&host)));
         }
+        if self.keys.is_none() && is_of_web_page(&parts.headers) {
+            return Err(CopyFault::WebPage);
+        }
         let path = parts.uri.path();
         let account = account_of_path(path).ok_or_else(|| CopyFault::Path(shown(path)))?.map(str::to_owned);
+        if let Some(keys) = &self.keys {
+            check_head(&keys.keys(), &parts)?;
+        }
         let body = match timeout(ARRIVAL, to_bytes(body, LONGEST)).await {
             Ok(Ok(body)) => body,
             Ok(Err(_)) => return Err(Ec2Fault::Form(FormFault::TooLong).into()),
             Err(_) => return Err(CopyFault::Slow),
         };
-        let known = match &self.keys {
+        // As they are now: one may have been revoked.
+        let keys = self.keys.as_ref().map(Ec2KeyDesk::keys);
+        let known = match &keys {
             Some(keys) => Some(verified(keys, &parts, &body)?),
             None => None,
         };
@@ -135,14 +149,22 @@ impl Ec2Face {
         let region = region.or_else(|| region_of_host(&host).map(str::to_owned));
         let asked = request::parse(parts.method.as_str(), parts.uri.query().unwrap_or_default(), &body)?;
         *action = Some(asked.action);
+        // Nobody is asked about a key, or waited for, because of what is refused in any case.
+        match asked.action {
+            Ec2Action::Describe(_) => {}
+            Ec2Action::Other(name) => return Err(Ec2Fault::NotHeld(name).into()),
+            Ec2Action::Change(name) => return Err(Ec2Fault::Changes(name).into()),
+        }
         let view = known.map_or_else(View::whole, |key| View::of(&key.visibility));
         let core = Readiness::ready(&self.readiness, &view).await.map_err(unready)?;
-        let key = match (known, &signed) {
-            (Some(key), _) => key.account.clone(),
-            (None, Some(SigningScope { key, .. })) => self.owners.of(&core.aws, core.ingest.freshness(), key).await,
-            (None, None) => None,
+        let owner = match (known, &signed) {
+            (Some(key), _) => key.account.clone().map_or(KeyOwner::NoKey, KeyOwner::Told),
+            (None, Some(SigningScope { key, .. })) => {
+                self.owners.of(&core.aws, core.ingest.freshness(), key, account.is_some()).await
+            }
+            (None, None) => KeyOwner::NoKey,
         };
-        let named = NamedPlace { account, key, region };
+        let named = NamedPlace::new(account, owner, region, &core);
         match self.read(&core, &asked, &named, request_id).await {
             Err(CopyFault::Unsure { kind, scope, ids, why }) if self.settings.miss == Some(Ec2ApiMiss::Live) => {
                 let missed = MissedIds { kind, scope, ids, why };
@@ -160,14 +182,16 @@ impl Ec2Face {
         asked: &Ec2Request,
         named: &NamedPlace,
         request_id: &str,
-    ) -> Result<CopyAnswer, CopyFault> {
-        let [few, whole] = &*self.turns;
+    ) -> Result<TurnedAnswer, CopyFault> {
+        let [few, whole] = &self.turns;
         let turns = if asked.page_size().is_some() || !asked.ids().is_empty() { few } else { whole };
-        let Ok(_turn) = turns.acquire().await else { return Err(CopyFault::Stopping) };
+        let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return Err(CopyFault::Stopping) };
         let (desk, asked, named) = (self.desk(core), asked.clone(), named.clone());
         let request_id = request_id.to_owned();
-        let answer = spawn_blocking(move || desk.answer(&asked, named.asked(), &request_id));
-        answer.await.unwrap_or(Err(CopyFault::Stopping))
+        // It goes on when its client leaves, and its turn with it.
+        let answer =
+            spawn_blocking(move || desk.answer(&asked, named.asked(), &request_id).map(|answer| (answer, turn)));
+        answer.await.unwrap_or_else(|error| Err(failed(&error)))
     }
 
     fn desk(&self, core: &Core) -> Ec2Desk {
@@ -179,20 +203,6 @@ impl Ec2Face {
             max_stale: self.settings.max_stale,
             books: self.books.clone(),
         }
-    }
-}
-
-/// What a request says of its place.
-#[derive(Clone, Debug)]
-struct NamedPlace {
-    account: Option<String>,
-    key: Option<AccountId>,
-    region: Option<String>,
-}
-
-impl NamedPlace {
-    fn asked(&self) -> AskedPlace<'_> {
-        AskedPlace { path: self.account.as_deref(), key: self.key.as_ref(), region: self.region.as_deref() }
     }
 }
 
@@ -239,6 +249,30 @@ fn unready(error: RequestError) -> CopyFault {
     }
 }
 
+/// Why what answers a request came to no end.
+fn failed(error: &JoinError) -> CopyFault {
+    if error.is_panic() {
+        tracing::error!(%error, "a request of EC2's read API met a defect");
+        return CopyFault::Defect;
+    }
+    CopyFault::Stopping
+}
+
+/// Whether a page of the web sent a request, as browsers say of those for another origin.
+fn is_of_web_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    headers.contains_key(header::ORIGIN) || matches!(site, Some("cross-site" | "same-site"))
+}
+
+/// Refuses a request whose signature no body could be that of, before its body is waited for. The ids of keys are no secrets.
+fn check_head(keys: &Ec2Keys, parts: &Parts) -> Result<(), SignatureFault> {
+    match verified(keys, parts, &[]) {
+        Err(SignatureFault::NotValid) if signed(parts).is_some_and(|scope| keys.of(&scope.key).is_some()) => Ok(()),
+        Err(fault) => Err(fault),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// The key that a request is signed with.
 fn verified<'k>(keys: &'k Ec2Keys, parts: &Parts, body: &[u8]) -> Result<&'k StaticKey, SignatureFault> {
     let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
@@ -270,10 +304,10 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn answered(answer: CopyAnswer, request_id: &str) -> Response {
+fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, request_id: &str) -> Response {
     let CopyAnswer { body, standing, seq, is_moved } = answer;
     let caveat = standing.caveat();
-    let mut response = document(StatusCode::OK, body, request_id);
+    let mut response = document(StatusCode::OK, Body::new(TurnBody::new(body, turn)), request_id);
     let headers = response.headers_mut();
     let mut put = |name: &HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -293,14 +327,14 @@ fn answered(answer: CopyAnswer, request_id: &str) -> Response {
 
 fn refused(fault: &CopyFault, request_id: &str) -> Response {
     let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = document(status, fault.xml(request_id), request_id);
+    let mut response = document(status, Body::from(fault.xml(request_id)), request_id);
     if fault.is_passing() {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
     }
     response
 }
 
-fn document(status: StatusCode, body: Vec<u8>, request_id: &str) -> Response {
+fn document(status: StatusCode, body: Body, request_id: &str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/xml;charset=UTF-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -341,6 +375,22 @@ mod tests {
         let said = plain("line\nbreak é \u{0}");
         assert_eq!(said, "line?break ? ?");
         assert!(HeaderValue::from_str(&plain(&"x\u{7f}".repeat(1_000))).is_ok());
+    }
+
+    #[test]
+    fn a_browser_says_that_a_page_of_the_web_asks() {
+        let said = |name: &'static str, value: &'static str| {
+            is_of_web_page(&HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]))
+        };
+        assert!(said("origin", "https://page.test") && said("origin", "null"));
+        assert!(said("sec-fetch-site", "cross-site") && said("sec-fetch-site", "same-site"));
+        assert!(!said("sec-fetch-site", "none") && !said("host", "127.0.0.1"));
+    }
+
+    #[tokio::test]
+    async fn a_defect_is_none_of_what_is_over_in_moments() {
+        let failure = spawn_blocking::<_, u8>(|| std::panic::resume_unwind(Box::new("made up"))).await;
+        assert!(matches!(failure.map_err(|error| failed(&error)), Err(CopyFault::Defect)));
     }
 
     #[test]

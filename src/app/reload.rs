@@ -1,8 +1,9 @@
 //! Reads the configuration file again while clients stay connected, for `muster reload` and SIGHUP.
 //!
 //! Only the accounts and kinds, and who is let in over HTTP, can change while a server runs. Other settings that differ are named, and
-//! count when the server starts again. The files of tokens and of the certificate are read again too. A file that cannot be used changes
-//! nothing, and keeps none of the others back: a token that was revoked does not wait until somebody mends another file.
+//! count when the server starts again. The files of tokens, of the certificate and of the keys of EC2's read API are read again too. A
+//! file that cannot be used changes nothing, and keeps none of the others back: a token that was revoked does not wait until somebody
+//! mends another file.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::access::AccessDesk;
+use super::ec2_keys::Ec2KeyDesk;
 use super::reload_report::{ReloadReport, RereadFile};
 use super::stop_order::{StopOrder, StopSender};
 use super::tls_files::TlsFiles;
@@ -80,6 +82,8 @@ pub struct ReloadRequests {
     access: Option<AccessDesk>,
     /// The certificate of HTTP, which is read again as well.
     tls: Option<TlsFiles>,
+    /// The keys of EC2's read API, which are read again as well.
+    ec2_keys: Option<Ec2KeyDesk>,
     orders: StopSender,
     /// Whether the server writes to a terminal.
     has_terminal: bool,
@@ -119,7 +123,9 @@ impl ReloadRequests {
         let hangup = has_files.then(|| signal(SignalKind::hangup())).transpose()?;
         let (sender, asked) = mpsc::channel(1);
         let has_terminal = io::stderr().is_terminal();
-        Ok((ReloadRequests { asked, hangup, source, access, tls: None, orders, has_terminal }, ReloadSender(sender)))
+        let (tls, ec2_keys) = (None, None);
+        let requests = ReloadRequests { asked, hangup, source, access, tls, ec2_keys, orders, has_terminal };
+        Ok((requests, ReloadSender(sender)))
     }
 
     /// Reads this certificate again as well, and so takes SIGHUP over.
@@ -132,6 +138,18 @@ impl ReloadRequests {
             (hangup, _) => hangup,
         };
         Ok(ReloadRequests { hangup, tls, ..self })
+    }
+
+    /// Reads these keys again as well, and so takes SIGHUP over.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn with_ec2_keys(self, ec2_keys: Option<Ec2KeyDesk>) -> io::Result<Self> {
+        let hangup = match (self.hangup, &ec2_keys) {
+            (None, Some(_)) => Some(signal(SignalKind::hangup())?),
+            (hangup, _) => hangup,
+        };
+        Ok(ReloadRequests { hangup, ec2_keys, ..self })
     }
 
     /// Answers the requests, and passes on what is watched by a file that was read again.
@@ -191,10 +209,17 @@ impl ReloadRequests {
                 Err(why) => report.refuse(RereadFile::Tokens, why),
             }
         }
+        if let Some(keys) = &self.ec2_keys {
+            match keys.reload(now.as_ref().map(|now| &now.access.grants)).await {
+                Ok(facts) => report.take(facts),
+                Err(why) => report.refuse(RereadFile::Ec2Keys, why),
+            }
+        }
         if let (Some(source), Some(now)) = (&self.source, now) {
             report.take(Value::Object(apply(source, now, watched, self.access.is_some())));
         }
-        if self.source.is_none() && self.access.is_none() && self.tls.is_none() {
+        let has_others = self.access.is_some() || self.tls.is_some() || self.ec2_keys.is_some();
+        if self.source.is_none() && !has_others {
             let why = "this server has no configuration file: `muster restart -- --config FILE` gives it one";
             report.refuse(RereadFile::Config, why.to_owned());
         }

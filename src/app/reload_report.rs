@@ -11,6 +11,8 @@ pub(super) enum RereadFile {
     Tokens,
     /// The certificate of HTTP, or its key.
     Certificate,
+    /// The keys of EC2's read API.
+    Ec2Keys,
 }
 
 /// What came of reading the files of a server again.
@@ -33,6 +35,7 @@ impl RereadFile {
             RereadFile::Config => "config",
             RereadFile::Tokens => TOKENS,
             RereadFile::Certificate => "certificate",
+            RereadFile::Ec2Keys => "ec2_api_keys",
         }
     }
 }

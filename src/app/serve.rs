@@ -107,6 +107,7 @@ pub async fn run(
     let tls = open_tls(&mut options)?;
     let ec2_keys = open_ec2_keys(&mut options)?;
     let requests = requests.with_tls(tls.clone()).map_err(ServerError::Signals)?;
+    let requests = requests.with_ec2_keys(ec2_keys.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;

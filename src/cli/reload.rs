@@ -66,6 +66,9 @@ fn tell(report: &Value) -> anyhow::Result<()> {
     if let Some(tokens) = report.get("tokens").and_then(Value::as_u64) {
         output.line(&format!("tokens for HTTP: {tokens}"))?;
     }
+    if let Some(keys) = report.get("ec2_api_keys").and_then(Value::as_u64) {
+        output.line(&format!("keys of EC2's read API: {keys}"))?;
+    }
     let Some(file) = report.get("file").and_then(Value::as_str) else { return Ok(()) };
     output.line(&format!("read {} again", shown(file, LONGEST)))?;
     let mut is_changed = false;

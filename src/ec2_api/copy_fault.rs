@@ -48,6 +48,12 @@ pub enum CopyFault {
         "The Host {0} is not one of this machine: use 127.0.0.1, [::1], localhost, a name that ends with .localhost, or name it with --allowed-host"
     )]
     Host(String),
+    /// A page of the web sent it.
+    #[error(
+        "The request comes from a page of the web (its header Origin or Sec-Fetch-Site says so), which is not answered here: send it by \
+         a client of AWS"
+    )]
+    WebPage,
     /// It did not arrive in time.
     #[error("The request did not arrive in time")]
     Slow,
@@ -57,6 +63,12 @@ pub enum CopyFault {
     /// The server ends.
     #[error("Muster is stopping")]
     Stopping,
+    /// What answers it failed.
+    #[error(
+        "Muster failed over this request, which is a defect of Muster, and asking again does not mend it: its log has the cause. Send \
+         this call to AWS, by a client without AWS_ENDPOINT_URL_EC2"
+    )]
+    Defect,
     /// The store cannot be used.
     #[error("{0}")]
     Store(String),
@@ -171,8 +183,9 @@ impl CopyFault {
             | CopyFault::Filter(_) => "InvalidParameterValue",
             CopyFault::Owner(_) => "InvalidUserID.Malformed",
             CopyFault::Token => "InvalidNextToken",
-            CopyFault::Path(_) | CopyFault::Host(_) => "InvalidRequest",
+            CopyFault::Path(_) | CopyFault::Host(_) | CopyFault::WebPage => "InvalidRequest",
             CopyFault::Slow => "RequestExpired",
+            CopyFault::Defect => "MusterInternalFailure",
             CopyFault::Place(_)
             | CopyFault::Unreached { .. }
             | CopyFault::Standing(_)
@@ -188,7 +201,7 @@ impl CopyFault {
         match self {
             CopyFault::Request(fault) => fault.status(),
             CopyFault::Signature(fault) => fault.status(),
-            CopyFault::Host(_) => 403,
+            CopyFault::Host(_) | CopyFault::WebPage => 403,
             _ if self.is_passing() => 503,
             _ => 400,
         }
@@ -204,5 +217,25 @@ impl CopyFault {
     #[must_use]
     pub fn xml(&self, request_id: &str) -> Vec<u8> {
         fault::document(self.code(), &self.to_string(), request_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_over_in_moments_is_repeated() {
+        for (fault, code, status) in [
+            (CopyFault::Opening, "Unavailable", 503),
+            (CopyFault::Stopping, "Unavailable", 503),
+            (CopyFault::Place(PlaceError::Nothing), "Unavailable", 503),
+            (CopyFault::Place(PlaceError::Untold(String::new())), "MusterScopeUnavailable", 400),
+            (CopyFault::Place(PlaceError::NoAccount(String::new())), "MusterScopeUnavailable", 400),
+            (CopyFault::Defect, "MusterInternalFailure", 400),
+            (CopyFault::WebPage, "InvalidRequest", 403),
+        ] {
+            assert_eq!((fault.code(), fault.status(), fault.is_passing()), (code, status, status == 503), "{fault}");
+        }
     }
 }

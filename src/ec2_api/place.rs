@@ -18,6 +18,17 @@ pub struct AskedPlace<'a> {
     pub key: Option<&'a AccountId>,
     /// The region that the signature, or else the host, names.
     pub region: Option<&'a str>,
+    /// Why it cannot be about the only account that is reached, where it names none.
+    pub doubt: Option<PlaceDoubt<'a>>,
+}
+
+/// Why a request that names no account cannot be about the only one that is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceDoubt<'a> {
+    /// It is signed with what may be a key of another account.
+    Untold,
+    /// Several accounts are to be watched, as this lists them.
+    Several(&'a str),
 }
 
 /// Why a request has no place.
@@ -34,6 +45,13 @@ pub enum PlaceError {
          endpoint, such as AWS_ENDPOINT_URL_EC2=http://ADDRESS/ACCOUNT/, or sign it with a key of that account"
     )]
     NoAccount(String),
+    /// It names no account, and nobody said whose its key is.
+    #[error(
+        "STS did not say which account the key belongs to that signed the request (sts:GetAccessKeyInfo), so that it may be about \
+         another account than Muster watches ({0}): put the account into the path of the endpoint, such as \
+         AWS_ENDPOINT_URL_EC2=http://ADDRESS/ACCOUNT/"
+    )]
+    Untold(String),
     /// Its path and its key name different accounts.
     #[error(
         "The path of the endpoint names the account {path}, and the key that signed the request belongs to {key}: use a key of that \
@@ -78,7 +96,7 @@ pub enum PlaceError {
 /// # Errors
 /// [`PlaceError`].
 pub fn place(asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, PlaceError> {
-    let AskedPlace { path, key, region } = asked;
+    let AskedPlace { path, key, region, doubt } = asked;
     let region = region.ok_or(PlaceError::NoRegion)?;
     let accounts: BTreeSet<&AccountId> = watched.iter().map(|scope| &scope.account).collect();
     let named = || listed(accounts.iter().map(|account| account.as_str()));
@@ -95,8 +113,12 @@ pub fn place(asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, 
             .iter()
             .find(|known| known.as_str() == account)
             .ok_or_else(|| PlaceError::UnwatchedAccount { account: account.to_owned(), watched: named() })?,
-        None if accounts.len() == 1 => accounts.first().ok_or(PlaceError::Nothing)?,
-        None => return Err(PlaceError::NoAccount(named())),
+        None => match doubt {
+            Some(PlaceDoubt::Untold) => return Err(PlaceError::Untold(named())),
+            Some(PlaceDoubt::Several(all)) => return Err(PlaceError::NoAccount(all.to_owned())),
+            None if accounts.len() == 1 => accounts.first().ok_or(PlaceError::Nothing)?,
+            None => return Err(PlaceError::NoAccount(named())),
+        },
     };
     let scope = Scope { account: (*account).clone(), region: Region::new(region) };
     if watched.contains(&scope) {
@@ -115,6 +137,20 @@ pub fn account_of_path(path: &str) -> Option<Option<&str>> {
         return Some(None);
     }
     (name.len() == 12 && name.bytes().all(|letter| letter.is_ascii_digit())).then_some(Some(name))
+}
+
+/// Lists accounts that are to be watched, `unnamed` of which nobody knows the number of yet; `None` where there are not several.
+#[must_use]
+pub fn several(accounts: &BTreeSet<AccountId>, unnamed: usize) -> Option<String> {
+    if accounts.len() + unnamed < 2 {
+        return None;
+    }
+    let named = listed(accounts.iter().map(AccountId::as_str));
+    Some(match (named.is_empty(), unnamed) {
+        (_, 0) => named,
+        (true, _) => format!("{unnamed} that cannot be reached"),
+        (false, _) => format!("{named} and {unnamed} that cannot be reached"),
+    })
 }
 
 /// The first of them, and how many more there are.
@@ -143,7 +179,7 @@ mod tests {
         let two = BTreeSet::from([scope(ONE, "eu-west-1"), scope(TWO, "eu-west-1")]);
         let found = |path, key: Option<&str>, watched: &BTreeSet<Scope>| {
             let key = key.map(AccountId::new);
-            place(AskedPlace { path, key: key.as_ref(), region: Some("eu-west-1") }, watched)
+            place(AskedPlace { path, key: key.as_ref(), region: Some("eu-west-1"), doubt: None }, watched)
         };
         assert_eq!(found(None, None, &one), Ok(scope(ONE, "eu-west-1")));
         assert_eq!(found(Some(TWO), None, &two), Ok(scope(TWO, "eu-west-1")));
@@ -160,9 +196,29 @@ mod tests {
     }
 
     #[test]
+    fn the_only_account_that_is_reached_is_not_meant_where_another_may_be() {
+        let watched = BTreeSet::from([scope(ONE, "eu-west-1")]);
+        let asked = AskedPlace { region: Some("eu-west-1"), ..AskedPlace::default() };
+        let untold = AskedPlace { doubt: Some(PlaceDoubt::Untold), ..asked };
+        assert_eq!(place(asked, &watched), Ok(scope(ONE, "eu-west-1")));
+        let error = place(untold, &watched).unwrap_err().to_string();
+        assert!(error.contains("sts:GetAccessKeyInfo") && error.contains("/ACCOUNT/"), "{error}");
+        assert_eq!(place(AskedPlace { path: Some(ONE), ..untold }, &watched), Ok(scope(ONE, "eu-west-1")));
+        assert_eq!(place(untold, &BTreeSet::new()), Err(PlaceError::Nothing));
+        let accounts = |names: &[&str]| names.iter().map(|name| AccountId::new(*name)).collect::<BTreeSet<_>>();
+        assert_eq!((several(&accounts(&[]), 1), several(&accounts(&[ONE]), 0)), (None, None));
+        assert_eq!(several(&accounts(&[ONE, TWO]), 0), Some(format!("{ONE}, {TWO}")));
+        assert_eq!(several(&accounts(&[]), 2).as_deref(), Some("2 that cannot be reached"));
+        let all = several(&accounts(&[ONE]), 1).unwrap();
+        assert_eq!(all, format!("{ONE} and 1 that cannot be reached"));
+        let several = AskedPlace { doubt: Some(PlaceDoubt::Several(&all)), ..asked };
+        assert_eq!(place(several, &watched), Err(PlaceError::NoAccount(all.clone())));
+    }
+
+    #[test]
     fn a_region_has_to_be_watched_and_named() {
         let watched = BTreeSet::from([scope(ONE, "eu-west-1"), scope(TWO, "us-east-1")]);
-        let asked = AskedPlace { path: Some(ONE), key: None, region: Some("us-east-1") };
+        let asked = AskedPlace { path: Some(ONE), region: Some("us-east-1"), ..AskedPlace::default() };
         let error = place(asked, &watched).unwrap_err().to_string();
         assert!(error.contains("us-east-1 of the account 111111111111. Watched there: eu-west-1."), "{error}");
         assert_eq!(place(AskedPlace { region: None, ..asked }, &watched), Err(PlaceError::NoRegion));
@@ -185,19 +241,21 @@ mod tests {
             path in proptest::option::of(0..4_usize),
             key in proptest::option::of(0..4_usize),
             region in proptest::option::of(0..4_usize),
+            doubt in 0..3_usize,
         ) {
             let account = |n: usize| [ONE, TWO, THREE, "444444444444"][n];
             let named = |n: usize| ["eu-west-1", "us-east-1", "eu-west-2", "eu-west-3"][n];
             let watched: BTreeSet<Scope> = watched.into_iter().map(|(a, r)| scope(account(a), named(r))).collect();
             let by_key = key.map(|key| AccountId::new(account(key)));
-            let asked = AskedPlace { path: path.map(account), key: by_key.as_ref(), region: region.map(named) };
+            let doubt = [None, Some(PlaceDoubt::Untold), Some(PlaceDoubt::Several("both"))][doubt];
+            let asked = AskedPlace { path: path.map(account), key: by_key.as_ref(), region: region.map(named), doubt };
             if let Ok(found) = place(asked, &watched) {
                 prop_assert!(watched.contains(&found));
                 prop_assert_eq!(Some(found.region.as_str()), asked.region);
                 prop_assert!(asked.path.is_none_or(|path| path == found.account.as_str()));
                 prop_assert!(asked.key.is_none_or(|key| *key == found.account));
                 let is_only = watched.iter().all(|scope| scope.account == found.account);
-                prop_assert!(is_only || asked.path.is_some() || asked.key.is_some());
+                prop_assert!((is_only && doubt.is_none()) || asked.path.is_some() || asked.key.is_some());
             }
         }
     }

@@ -330,6 +330,21 @@ fn with_a_file_of_keys_only_what_is_signed_with_one_of_them_is_answered() {
         );
         assert!(ours["message"].as_str().unwrap().contains(said), "{ours}");
     }
+    // Refused from the head: the body never comes.
+    let unsigned = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n";
+    let answer = raw(muster.strip_prefix("http://").unwrap(), unsigned.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("MissingAuthenticationToken"), "{answer}");
+    // A key that was taken out of the file is refused once the server has read it again.
+    let other = "AKIAMUSTEREXAMPLE3";
+    fs::write(&file, format!("[[keys]]\nid = {other:?}\nsecret = {secret:?}\n")).unwrap();
+    let data = sandbox.data();
+    let reload = sandbox.muster(&["reload", "--data-dir", data.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8(reload.stdout).unwrap();
+    assert!(said.contains("keys of EC2's read API: 1"), "{said}");
+    let headers = ask(json!({"key": other, "secret": secret}), "head");
+    assert!(headers["x-muster-seq"].is_string(), "{headers}");
+    let ours = ask(json!({"key": id, "secret": secret}), "fail")["ours"].take();
+    assert_eq!((&ours["status"], &ours["code"]), (&json!(401), &json!("AuthFailure")), "{ours}");
     let refused = sandbox.muster(&["serve", "--ec2-api", "0.0.0.0:0", "--ec2-api-keys", file.to_str().unwrap()]);
     let said = String::from_utf8({ refused }.output().unwrap().stderr).unwrap();
     assert!(said.contains("--tls-cert") && said.contains("--ec2-api-keys"), "{said}");
@@ -429,6 +444,11 @@ fn whatever_is_sent_is_answered_as_aws_answers_errors() {
     let at = |host: &str| raw(&address, unsigned.replace("HOST", host).as_bytes());
     assert!(at(&address).contains("<Code>MusterScopeUnavailable</Code>"), "it names no region");
     assert!(at(&format!("ec2.{region}.localhost")).contains("<vpcSet>"));
+    for header in ["Origin: http://evil.test", "Sec-Fetch-Site: cross-site"] {
+        let sent = unsigned.replace("HOST\r\n", &format!("ec2.{region}.localhost\r\n{header}\r\n"));
+        let answer = raw(&address, sent.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("page of the web"), "{header}: {answer}");
+    }
     let long = format!("{good}&Filter.1.Name={}", "x".repeat(1 << 20));
     assert!(post("/", &address, &long).starts_with("HTTP/1.1 413"), "too long");
     let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));

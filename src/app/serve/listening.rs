@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::app::ec2_keys::{Ec2Keys, Ec2KeysError};
+use crate::app::ec2_keys::{Ec2KeyDesk, Ec2KeysError};
 use crate::app::ec2_route;
 use crate::app::listener::ClientListener;
 use crate::app::metrics_route::{self, MetricsAccess, MetricsAddress};
@@ -18,13 +18,20 @@ use crate::mcp::auth::AccessGate;
 use crate::mcp::transport::{HttpDoor, HttpOptions, TlsConfig};
 use crate::model::text::chain;
 
-/// Opens the certificate of HTTP, if there is one. A detached server, which has nobody to tell, goes without HTTP where that fails.
+/// Opens the certificate of HTTP, if there is one. A detached server, which has nobody to tell, goes without HTTP where that fails, and
+/// without EC2's read API where other machines would read its answers on the way.
 pub(super) fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, TlsError> {
     let opened = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose();
     match opened {
         Err(error) if options.detached => {
             tracing::error!(error = chain(&error), "HTTP is not served");
             options.listen.http = None;
+            if options.listen.ec2_api.is_open() {
+                tracing::error!(
+                    "EC2's read API is not answered: without the certificate its answers could be read on the way"
+                );
+                options.listen.ec2_api.address = None;
+            }
             Ok(None)
         }
         opened => opened,
@@ -33,11 +40,11 @@ pub(super) fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, 
 
 /// Opens the file of the keys of EC2's read API, if there is one. A detached server, which has nobody to tell, goes without that API where
 /// that fails.
-pub(super) fn open_ec2_keys(options: &mut ServerOptions) -> Result<Option<Ec2Keys>, Ec2KeysError> {
+pub(super) fn open_ec2_keys(options: &mut ServerOptions) -> Result<Option<Ec2KeyDesk>, Ec2KeysError> {
     let Some(path) = options.listen.ec2_api.keys.as_deref().filter(|_| options.listen.ec2_api.address.is_some()) else {
         return Ok(None);
     };
-    match Ec2Keys::read(path, &options.access.grants) {
+    match Ec2KeyDesk::open(path, &options.access.grants) {
         Err(error) if options.detached => {
             tracing::error!(error = chain(&error), "EC2's read API is not answered");
             options.listen.ec2_api.address = None;
@@ -52,7 +59,7 @@ pub(super) struct Listening {
     pub(super) door: Option<HttpDoor>,
     pub(super) metrics: Option<TcpListener>,
     pub(super) ec2_api: Option<TcpListener>,
-    pub(super) ec2_keys: Option<Ec2Keys>,
+    pub(super) ec2_keys: Option<Ec2KeyDesk>,
     pub(super) gate: Option<AccessGate>,
     pub(super) tls: Option<TlsConfig>,
     pub(super) is_read_only: bool,
@@ -87,6 +94,12 @@ impl Listening {
         if let Some(ec2_api) = ec2_api {
             let settings = options.listen.ec2_api.clone();
             let tls = ec2_tls.filter(|_| settings.is_open());
+            if settings.is_open() && (tls.is_none() || ec2_keys.is_none()) {
+                tracing::error!(
+                    "EC2's read API is not answered: other machines reach its address, and it has no certificate or no keys"
+                );
+                return;
+            }
             let routes = ec2_route::routes(listener, settings, options.allowed_hosts.clone(), ec2_keys);
             listener.listen_beside("EC2's read API", ec2_api, routes, tls);
         }
@@ -98,5 +111,44 @@ pub(super) async fn renew(tls: Option<TlsFiles>) -> Infallible {
     match tls {
         Some(tls) => tls.follow().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AccessOptions, ListenSettings};
+
+    fn options(ec2_api: &str, detached: bool) -> ServerOptions {
+        let mut listen = ListenSettings {
+            http: "127.0.0.1:0".parse().ok(),
+            tls_cert: Some("/nowhere/cert.pem".into()),
+            tls_key: Some("/nowhere/key.pem".into()),
+            ..ListenSettings::default()
+        };
+        listen.ec2_api.address = ec2_api.parse().ok();
+        listen.ec2_api.keys = Some("/nowhere/keys.toml".into());
+        ServerOptions {
+            listen,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            detached,
+            http_writes: false,
+            successor: Vec::new(),
+            rules: Vec::new(),
+            idle_exit: None,
+            access: AccessOptions::default(),
+        }
+    }
+
+    #[test]
+    fn without_its_certificate_nothing_is_answered_that_other_machines_reach() {
+        for (address, stays) in [("0.0.0.0:8378", false), ("[::]:8378", false), ("127.0.0.1:8378", true)] {
+            let mut options = options(address, true);
+            assert!(matches!(open_tls(&mut options), Ok(None)));
+            assert!(options.listen.http.is_none());
+            assert_eq!(options.listen.ec2_api.address.is_some(), stays, "{address}");
+        }
+        assert!(open_tls(&mut options("0.0.0.0:8378", false)).is_err(), "somebody is told on the terminal");
     }
 }
