@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::write_rule::WriteRule;
+use super::write_rule::{ADDING, ADDS, WriteRule};
 
 const TOOLS: &str = "tools";
 const ACCOUNTS: &str = "accounts";
@@ -55,7 +55,12 @@ impl WritePolicy {
         for rule in rules {
             match rule {
                 WriteRule::Writes(allow) => policy.allow &= allow,
-                WriteRule::Tools(names) => narrow(&mut tools, names),
+                WriteRule::Tools(names) => {
+                    tools = Some(match tools.take() {
+                        Some(held) => tools_of_both(&held, &names),
+                        None => names,
+                    });
+                }
                 WriteRule::Accounts(names) => narrow(&mut accounts, names),
                 WriteRule::Regions(names) => narrow(&mut regions, names),
                 WriteRule::Tag { key, value } => drop(tags.insert([key, value])),
@@ -128,6 +133,14 @@ fn read(name: &str, value: &Value) -> Option<Vec<WriteRule>> {
 /// The word for a rule that a policy requires.
 fn word(rule: &WriteRule) -> Option<&'static str> {
     REQUIRED.into_iter().find(|(_, required)| required == rule).map(|(word, _)| word)
+}
+
+/// The tools that two lists allow. The word for those that only add something stands in a list for each of them.
+fn tools_of_both(one: &BTreeSet<String>, other: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_in = |names: &BTreeSet<String>, name: &String| {
+        names.contains(name) || (ADDING.contains(&name.as_str()) && names.contains(ADDS))
+    };
+    one.union(other).filter(|name| is_in(one, name) && is_in(other, name)).cloned().collect()
 }
 
 #[cfg(test)]

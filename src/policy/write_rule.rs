@@ -15,6 +15,9 @@ use crate::model::text::shown;
 /// The word for every tool that only adds something and interrupts nothing.
 pub const ADDS: &str = "snapshot";
 
+/// The tools that [`ADDS`] stands for.
+pub const ADDING: [&str; 1] = ["create_snapshot"];
+
 /// The longest window of a cap: as long as anything is kept about an action.
 const MAX_WINDOW: Duration = Duration::from_hours(24);
 

@@ -96,6 +96,12 @@ fn every_schema(schema: &Value, look: &mut impl FnMut(&Value)) {
 }
 
 #[test]
+fn rules_know_which_tools_only_add() {
+    let adding: Vec<&str> = TOOLS.iter().filter(|spec| spec.only_adds()).map(|spec| spec.name).collect();
+    assert_eq!(adding, crate::policy::write_rule::ADDING);
+}
+
+#[test]
 fn schemas_are_the_committed_ones() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schemas.json");
     let now = format!("{:#}\n", serde_json::to_value(listed(&Writes::allowed())).unwrap());

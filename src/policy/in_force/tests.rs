@@ -306,6 +306,15 @@ fn the_rules_of_the_server_come_first_and_each_says_whether_it_is_met() {
 }
 
 #[test]
+fn the_word_for_what_only_adds_and_the_name_of_a_tool_that_does_allow_that_tool_together() {
+    let tools = |name: &str| WriteRule::Tools([name.to_owned()].into());
+    let both = WritePolicy::with([tools("create_snapshot"), tools("snapshot")]);
+    let in_force = PolicyInForce::of(&both, &WritePolicy::of(true));
+    assert!(in_force.bar("create_snapshot", true).is_none());
+    assert!(in_force.bar("stop_instance", false).is_some());
+}
+
+#[test]
 fn what_only_adds_is_allowed_by_its_kind_or_by_its_name() {
     let only = |name: &str| {
         PolicyInForce::of(&WritePolicy::with([WriteRule::Tools([name.to_owned()].into())]), &WritePolicy::of(true))
