@@ -8,7 +8,6 @@ mod asked_only;
 mod collector;
 mod traced_lines;
 
-use std::borrow::Cow;
 use std::env;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -53,8 +52,8 @@ static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 /// What the variables of OpenTelemetry ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TraceSettings {
-    /// Whether spans are sent.
-    sends: bool,
+    /// The collector that spans are sent to, by the variable that names it; `None` where none are.
+    collector: Option<(&'static str, String)>,
     /// How long the collector may take.
     patience: Duration,
     /// What is wrong with the variables, in whole sentences.
@@ -87,29 +86,33 @@ impl TraceSettings {
         let mut remarks = Vec::new();
         let is_off = given("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
             || given("OTEL_TRACES_EXPORTER").is_some_and(|value| value.eq_ignore_ascii_case("none"));
-        let mut sends = !is_off && first(ENDPOINTS).is_some();
-        if sends && let Some((name, protocol)) = first(PROTOCOLS).filter(|(_, protocol)| protocol != SPOKEN) {
+        let mut collector = first(ENDPOINTS).filter(|_| !is_off);
+        if collector.is_some()
+            && let Some((name, protocol)) = first(PROTOCOLS).filter(|(_, protocol)| protocol != SPOKEN)
+        {
             remarks.push(format!(
                 "No traces are sent: {name} asks for {protocol:?}, and Muster speaks {SPOKEN} only. Set it to {SPOKEN}, and the \
                  endpoint to the collector's port for that (4318 by default)."
             ));
-            sends = false;
+            collector = None;
         }
-        if sends && let Some(sampler) = given("OTEL_TRACES_SAMPLER").filter(|it| !SAMPLERS.contains(&it.as_str())) {
+        if collector.is_some()
+            && let Some(sampler) = given("OTEL_TRACES_SAMPLER").filter(|it| !SAMPLERS.contains(&it.as_str()))
+        {
             remarks.push(format!(
                 "OTEL_TRACES_SAMPLER is {sampler:?}, which is not known: parentbased_always_on is used. Known are {}.",
                 SAMPLERS.join(", ")
             ));
         }
         let patience = first(TIMEOUTS).and_then(|(_, millis)| Some(Duration::from_millis(millis.parse().ok()?)));
-        TraceSettings { sends, patience: patience.filter(|time| !time.is_zero()).unwrap_or(PATIENCE), remarks }
+        TraceSettings { collector, patience: patience.filter(|time| !time.is_zero()).unwrap_or(PATIENCE), remarks }
     }
 }
 
 impl Tracing {
     /// Starts as the settings say. Spans are needed by a collector, and by `logs` that name them.
     pub(super) fn start(settings: TraceSettings, logs: bool) -> Self {
-        let TraceSettings { sends, patience, mut remarks } = settings;
+        let TraceSettings { collector, patience, mut remarks } = settings;
         let resource = Resource::builder()
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .with_attribute(KeyValue::new("service.instance.id", format!("{:032x}", fastrand::u128(..))));
@@ -120,8 +123,8 @@ impl Tracing {
         let provider = SdkTracerProvider::builder()
             .with_sampler(AskedOnly::new(Config::default().sampler))
             .with_resource(resource.build());
-        let exporter = sends
-            .then(|| exporter(patience))
+        let exporter = collector
+            .map(|(name, url)| exporter(name, &url, patience))
             .and_then(|made| made.inspect_err(|why| remarks.push(format!("No traces are sent: {why}."))).ok());
         let provider = match exporter {
             Some(exporter) => provider.with_batch_exporter(exporter).build(),
@@ -146,16 +149,13 @@ impl Tracing {
     }
 }
 
-/// What sends spans to the collector that the environment names.
-fn exporter(patience: Duration) -> Result<SpanExporter, Cow<'static, str>> {
-    let named = ENDPOINTS.into_iter().find_map(|name| Some((name, filled(env::var(name).ok())?)));
-    let (name, url) = named.ok_or("no variable names a collector")?;
-    let collector = Collector::of(&url, patience).map_err(|why| format!("{name} {why}"))?;
+/// What sends spans to the collector at `url`, which the variable `name` holds.
+fn exporter(name: &str, url: &str, patience: Duration) -> Result<SpanExporter, String> {
+    let collector = Collector::of(url, patience).map_err(|why| format!("{name} {why}"))?;
     let made = SpanExporter::builder().with_http().with_http_client(collector).build();
     // The error repeats values of variables, which can hold secrets.
     made.map_err(|_| {
         format!("{name} or another variable that begins with OTEL_EXPORTER_OTLP_ has a value that cannot be used")
-            .into()
     })
 }
 
@@ -183,29 +183,32 @@ mod tests {
             &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"), ("OTEL_SDK_DISABLED", "TRUE")],
             &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"), ("OTEL_TRACES_EXPORTER", "none")],
         ] {
-            let TraceSettings { sends, remarks, .. } = settings(given);
-            assert!(!sends && remarks.is_empty(), "{given:?}");
+            let TraceSettings { collector, remarks, .. } = settings(given);
+            assert!(collector.is_none() && remarks.is_empty(), "{given:?}");
         }
         for name in ENDPOINTS {
-            assert!(settings(&[(name, "http://127.0.0.1:4318")]).sends);
+            assert!(settings(&[(name, "http://127.0.0.1:4318")]).collector.is_some());
         }
     }
 
     #[test]
     fn a_protocol_that_is_not_spoken_is_named_and_costs_the_traces() {
         let given = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
-        let TraceSettings { sends, remarks, .. } = settings(&given);
-        assert!(!sends && remarks[0].contains("OTEL_EXPORTER_OTLP_PROTOCOL asks for \"grpc\""), "{remarks:?}");
+        let TraceSettings { collector, remarks, .. } = settings(&given);
+        assert!(
+            collector.is_none() && remarks[0].contains("OTEL_EXPORTER_OTLP_PROTOCOL asks for \"grpc\""),
+            "{remarks:?}"
+        );
         // The one for traces alone counts more.
         let given = [given[0], given[1], ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", SPOKEN)];
-        assert!(settings(&given).sends);
+        assert!(settings(&given).collector.is_some());
     }
 
     #[test]
     fn an_unknown_sampler_is_named_and_odd_times_are_the_default() {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
         let odd = settings(&[endpoint, ("OTEL_TRACES_SAMPLER", "sometimes"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")]);
-        assert!(odd.sends && odd.remarks[0].contains("\"sometimes\""), "{odd:?}");
+        assert!(odd.collector.is_some() && odd.remarks[0].contains("\"sometimes\""), "{odd:?}");
         assert_eq!(odd.patience, PATIENCE);
         assert_eq!(settings(&[endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "0")]).patience, PATIENCE);
         assert_eq!(settings(&[endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")]).patience, Duration::from_millis(1500));
