@@ -71,16 +71,21 @@ impl Lock {
         let path = data_dir::lock_file(data_dir);
         let failed = |source| LockError::Io { path: path.clone(), advice: data_dir::advice(&path, &source), source };
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let mut file = opened.map_err(failed)?;
+        let file = opened.map_err(failed)?;
         match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held { pid: pid_in(&path), path }),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let written =
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(failed)?;
-        Ok(Lock { file })
+        let mut taken = Lock { file };
+        taken.name_holder().map_err(failed)?;
+        Ok(taken)
+    }
+
+    fn name_holder(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{}", std::process::id())
     }
 
     /// Says that the holder lets go of the lock only to start again, so that nobody else starts a server meanwhile.
@@ -108,6 +113,15 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    /// Lets go of the lock at once. Closing the file alone would not: a child that this process has forked and that has not become
+    /// another program yet has the file open too.
+    fn drop(&mut self) {
+        // Without it the lock goes when the last copy of the file is closed.
+        self.file.unlock().ok();
+    }
+}
+
 /// Locks the file against everybody. A [`probe`] that shares the lock for an instant keeps nobody from it.
 fn lock(file: &File) -> Result<(), TryLockError> {
     for _ in 0..PROBES {
@@ -129,10 +143,14 @@ fn lock(file: &File) -> Result<(), TryLockError> {
 /// [`LockError::Held`] when somebody does.
 pub fn probe(data_dir: &Path) -> Result<(), LockError> {
     let path = data_dir::lock_file(data_dir);
-    match File::open(&path).map(|file| file.try_lock_shared()) {
-        Ok(Err(TryLockError::WouldBlock)) => Err(LockError::Held { pid: pid_in(&path), path }),
-        _ => Ok(()),
+    let Ok(file) = File::open(&path) else { return Ok(()) };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => return Err(LockError::Held { pid: pid_in(&path), path }),
+        // As in `Lock::drop`.
+        Ok(()) => drop(file.unlock()),
+        Err(TryLockError::Error(_)) => {}
     }
+    Ok(())
 }
 
 /// Whether the last holder of the lock of `data_dir` let go of it to start again, and is still about to.
@@ -176,6 +194,18 @@ mod tests {
         drop(first);
         probe(dir.path()).unwrap();
         Lock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn it_goes_though_a_child_that_was_just_forked_has_the_file_open_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        // What a fork does to an open file.
+        let of_child = lock.file.try_clone().unwrap();
+        drop(lock);
+        probe(dir.path()).unwrap();
+        drop(Lock::take(dir.path()).unwrap());
+        drop(of_child);
     }
 
     #[test]
