@@ -15,7 +15,8 @@
 //! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters and by
 //!   [`document_rule`]s; [`tags_page`] is which page of tags is asked for.
 //! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`],
-//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]); [`copy_fault`] says why it does not.
+//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]); [`copy_fault`] says why it does not,
+//!   [`missed_ids`] what AWS can be asked for, and [`damage_concern`] which damage of the store an answer may lack.
 //! - [`call_tally`] counts requests.
 //!
 //! [`walk`]: crate::query::walk
@@ -23,6 +24,8 @@
 pub mod action;
 pub mod call_tally;
 pub mod copy_fault;
+pub mod damage_concern;
+mod default_vpc;
 pub mod desk;
 pub mod document_rule;
 pub mod fault;
@@ -31,6 +34,7 @@ pub mod found_page;
 pub mod id_codes;
 pub mod key_owners;
 pub mod kind_search;
+pub mod missed_ids;
 pub mod parameter_use;
 pub mod place;
 pub mod question;

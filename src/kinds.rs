@@ -62,6 +62,9 @@ pub static ADDRESS: &KindSpec = &address::SPEC;
 /// The kind that events of EBS volumes are about.
 pub static VOLUME: &KindSpec = &volume::SPEC;
 
+/// The kind of VPCs, one of which is the default one of an account's region.
+pub static VPC: &KindSpec = &vpc::SPEC;
+
 /// The kind that a tool makes.
 pub static SNAPSHOT: &KindSpec = &snapshot::SPEC;
 

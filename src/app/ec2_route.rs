@@ -14,9 +14,11 @@ use tokio::time::{Instant, timeout};
 
 use super::ec2_keys::{Ec2KeyDesk, Ec2Keys, StaticKey};
 use super::listener::ClientListener;
+use super::live_look;
 use super::metrics_route::is_own_host;
 use super::named_place::NamedPlace;
 use super::turn_body::TurnBody;
+use super::unready::unready;
 use crate::aws::AwsClock;
 use crate::aws::signature::{SentRequest, SignatureFault, verify};
 use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
@@ -26,18 +28,14 @@ use crate::ec2_api::copy_fault::{CopyFault, RETRY_AFTER};
 use crate::ec2_api::desk::{CopyAnswer, Ec2Desk};
 use crate::ec2_api::fault::{Ec2Fault, shown};
 use crate::ec2_api::form::{FormFault, LONGEST};
-use crate::ec2_api::id_codes;
 use crate::ec2_api::key_owners::{KeyOwner, KeyOwners};
 use crate::ec2_api::place::account_of_path;
 use crate::ec2_api::request::{self, Ec2Request};
 use crate::ec2_api::reservation_book::ReservationBooks;
 use crate::ec2_api::signing_scope::{SigningScope, region_of_host};
-use crate::kinds::KindSpec;
 use crate::mcp::core::View;
-use crate::mcp::error::RequestError;
-use crate::mcp::looks::Sight;
 use crate::mcp::{Core, Readiness};
-use crate::model::{Clock, Scope};
+use crate::model::Clock;
 
 /// How long the body of a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -47,9 +45,6 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 16;
 /// The same of those for everything, which may take some hundred megabytes each.
 const WHOLE_AT_ONCE: usize = 2;
-
-/// How many ids AWS is asked for where the copy lacks them.
-const MOST_LOOKED_AT: usize = 100;
 
 /// The service that requests are signed for.
 const SERVICE: &str = "ec2";
@@ -166,9 +161,10 @@ impl Ec2Face {
         };
         let named = NamedPlace::new(account, owner, region, &core);
         match self.read(&core, &asked, &named, request_id).await {
-            Err(CopyFault::Unsure { kind, scope, ids, why }) if self.settings.miss == Some(Ec2ApiMiss::Live) => {
-                let missed = MissedIds { kind, scope, ids, why };
-                missed.look(&core).await?;
+            Err(CopyFault::Absent { missed: Some(missed), said, .. })
+                if self.settings.miss == Some(Ec2ApiMiss::Live) =>
+            {
+                live_look::look(&core, missed, *said).await?;
                 self.read(&core, &asked, &named, request_id).await
             }
             answer => answer,
@@ -203,49 +199,6 @@ impl Ec2Face {
             max_stale: self.settings.max_stale,
             books: self.books.clone(),
         }
-    }
-}
-
-/// Ids that are not in a copy that may be out of date.
-struct MissedIds {
-    kind: &'static KindSpec,
-    scope: Box<Scope>,
-    ids: Vec<String>,
-    why: String,
-}
-
-impl MissedIds {
-    /// Asks AWS for them, together with whoever else asks. What AWS shows is in the copy afterwards.
-    async fn look(self, core: &Core) -> Result<(), CopyFault> {
-        let MissedIds { kind, scope, ids, why } = self;
-        if ids.len() > MOST_LOOKED_AT {
-            return Err(CopyFault::Unsure { kind, scope, ids, why });
-        }
-        let named: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
-        let seen = core.look_live(&scope, kind, &named, core.now()).await.map_err(unready)?;
-        let unknown: Vec<String> =
-            seen.iter().filter(|(_, sight)| *sight == Sight::NotFound).map(|(id, _)| id.to_string()).collect();
-        let unsaid = seen.iter().find_map(|(_, sight)| match sight {
-            Sight::Unsaid(reason) | Sight::Failed(reason) => Some(reason.clone()),
-            Sight::Shown | Sight::NotFound => None,
-        });
-        match (unsaid, id_codes::of(kind)) {
-            (Some(reason), _) => {
-                Err(CopyFault::Unsure { kind, scope, ids, why: format!("{why}; AWS was asked: {reason}") })
-            }
-            (None, Some(codes)) if !unknown.is_empty() => Err(Ec2Fault::UnknownIds { codes, ids: unknown }.into()),
-            (None, _) => Ok(()),
-        }
-    }
-}
-
-/// Why nothing can be answered, as this API says it.
-fn unready(error: RequestError) -> CopyFault {
-    match error {
-        RequestError::Opening => CopyFault::Opening,
-        RequestError::Stopping => CopyFault::Stopping,
-        RequestError::Read(error) => error.into(),
-        error => CopyFault::Store(error.to_string()),
     }
 }
 
@@ -330,6 +283,9 @@ fn refused(fault: &CopyFault, request_id: &str) -> Response {
     let mut response = document(status, Body::from(fault.xml(request_id)), request_id);
     if fault.is_passing() {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
+    }
+    if let Some(as_of) = fault.as_of().and_then(|as_of| HeaderValue::from_str(&as_of.to_string()).ok()) {
+        response.headers_mut().insert(&AS_OF, as_of);
     }
     response
 }

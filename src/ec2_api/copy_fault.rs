@@ -5,12 +5,12 @@
 use thiserror::Error;
 
 use super::fault::{self, Ec2Fault};
+use super::missed_ids::MissedIds;
 use super::place::PlaceError;
 use super::standing::StandingError;
 use super::tag_question::TagQuestionError;
 use crate::aws::signature::SignatureFault;
-use crate::kinds::KindSpec;
-use crate::model::Scope;
+use crate::model::Timestamp;
 use crate::query::PastError;
 use crate::store::ReadError;
 
@@ -32,9 +32,11 @@ pub enum CopyFault {
     /// The copy cannot be answered from.
     #[error(transparent)]
     Standing(#[from] StandingError),
-    /// No account can be reached.
-    #[error("Muster can reach no account: {what}. {fix}")]
+    /// Its account cannot be reached, or none can.
+    #[error("Muster cannot reach {whom}: {what}. {fix}")]
     Unreached {
+        /// The account, or that there is none.
+        whom: String,
         /// What happened.
         what: String,
         /// What to do about it.
@@ -111,20 +113,38 @@ pub enum CopyFault {
     /// The token is not of this question.
     #[error("The token is invalid.")]
     Token,
-    /// Some ids are not in the copy, which is not known to be complete.
+    /// Some of what is named is not in the copy.
+    #[error("{said}{}", as_of_copy(said, *as_of))]
+    Absent {
+        /// The ids that AWS can be asked for.
+        missed: Option<MissedIds>,
+        /// The start of the last complete sweep of the copy.
+        as_of: Timestamp,
+        /// What is said of it by the copy alone.
+        said: Box<CopyFault>,
+    },
+    /// Some of what is named is not in the copy, which is not known to be complete.
     #[error(
         "Muster's copy does not have {}, and may be out of date: {why}. Ask again later, have Muster ask AWS (--ec2-api-miss live), or \
          send this call to AWS",
-        ids.join(", ")
+        names.join(", ")
     )]
     Unsure {
-        /// Their kind.
-        kind: &'static KindSpec,
-        /// The scope in which they are asked for.
-        scope: Box<Scope>,
+        /// What is named.
+        names: Vec<String>,
+        /// Why the copy may be out of date.
+        why: String,
+    },
+    /// Some ids are not in the copy, and AWS did not say whether they exist.
+    #[error(
+        "Muster's copy does not have {}, and AWS was asked and did not say whether there are such: {why} Ask again later, or send this \
+         call to AWS",
+        ids.join(", ")
+    )]
+    Untold {
         /// The ids.
         ids: Vec<String>,
-        /// Why the copy may be out of date.
+        /// Why AWS did not say: whole sentences.
         why: String,
     },
     /// More match than one answer can have.
@@ -160,19 +180,39 @@ impl From<ReadError> for CopyFault {
     }
 }
 
+/// As of when the copy says that something does not exist: AWS may have made it since.
+fn as_of_copy(said: &CopyFault, as_of: Timestamp) -> String {
+    match said {
+        CopyFault::Request(_) => format!(" (in Muster's copy as of {as_of})"),
+        _ => String::new(),
+    }
+}
+
 impl CopyFault {
+    /// The start of the last complete sweep of the copy by which it is said that something does not exist.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        match self {
+            CopyFault::Absent { as_of, .. } => Some(*as_of),
+            _ => None,
+        }
+    }
+
     /// AWS's code, or one of Muster's own where AWS has none.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             CopyFault::Request(fault) => fault.code(),
+            CopyFault::Absent { said, .. } => said.code(),
             CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })
             | CopyFault::Opening
             | CopyFault::Stopping => "Unavailable",
             CopyFault::Past(PastError::Read(error)) if error.is_retryable() => "Unavailable",
-            CopyFault::Standing(StandingError::TooOld { .. }) | CopyFault::Unsure { .. } => "MusterStale",
+            CopyFault::Standing(StandingError::TooOld { .. }) | CopyFault::Unsure { .. } | CopyFault::Untold { .. } => {
+                "MusterStale"
+            }
             CopyFault::Beyond { .. }
             | CopyFault::TooMany { .. }
             | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
@@ -200,6 +240,7 @@ impl CopyFault {
     pub fn status(&self) -> u16 {
         match self {
             CopyFault::Request(fault) => fault.status(),
+            CopyFault::Absent { said, .. } => said.status(),
             CopyFault::Signature(fault) => fault.status(),
             CopyFault::Host(_) | CopyFault::WebPage => 403,
             _ if self.is_passing() => 503,
@@ -223,6 +264,15 @@ impl CopyFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_copy_says_does_not_exist_did_not_at_its_moment() {
+        let said = Box::new(CopyFault::Request(Ec2Fault::NoDefaultVpc));
+        let absent = CopyFault::Absent { missed: None, as_of: crate::model::fixtures::at_millis(0), said };
+        assert_eq!((absent.code(), absent.status()), ("VPCIdNotSpecified", 400));
+        let told = "No default VPC for this user (in Muster's copy as of 1970-01-01T00:00:00.000Z)";
+        assert_eq!((absent.to_string().as_str(), absent.as_of().is_some()), (told, true));
+    }
 
     #[test]
     fn only_what_is_over_in_moments_is_repeated() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::action::Ec2Action;
 use super::copy_fault::CopyFault;
+use super::damage_concern::may_lack;
 use super::fault::Ec2Fault;
 use super::found_page::FoundPage;
 use super::kind_search::KindSearch;
@@ -18,11 +19,11 @@ use super::tags_page::{DESCRIBE_TAGS, TagsPage};
 use super::tags_search::found_tags;
 use super::wire::WireTable;
 use crate::aws::Aws;
-use crate::freshness::{Freshness, ScopeFreshness, StatesWanted};
-use crate::kinds::KindSpec;
-use crate::model::{Scope, ScopeFilter, Seq, SharedClock, Timestamp};
+use crate::freshness::{Freshness, MemberTrouble, ScopeFreshness, StatesWanted};
+use crate::kinds::{KindSpec, VPC};
+use crate::model::{ResourceId, Scope, ScopeFilter, Seq, SharedClock, Timestamp};
 use crate::query::PastError;
-use crate::store::{DamagedRecord, Store};
+use crate::store::{Snapshot, Store};
 
 /// Where an answer of EC2's API comes from.
 pub struct Ec2Desk {
@@ -78,10 +79,15 @@ impl Ec2Desk {
         let scope = self.scope(kind, &states, asked)?;
         let question = DescribeQuestion::of(request, kind, &scope, self.aws.secrets(), now)?;
         // Read before the data, which then is newer than this says, never older.
-        let standing = self.standing(kind, &scope, &states, now)?;
+        let mut standing = self.standing(kind, &scope, &states, now)?;
+        let is_of_default = !question.group_names.is_empty();
+        if is_of_default {
+            standing = standing.and(self.standing(VPC, &scope, &self.states(VPC), now)?);
+        }
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
+        let before = self.store.snapshot()?.seq();
         let longest = self.max_stale;
         let search = KindSearch { longest, ..KindSearch::new(&self.store, &self.books, &question, scope) };
         let found = match search.found(&standing, now) {
@@ -89,11 +95,17 @@ impl Ec2Desk {
             Err(CopyFault::Past(PastError::Outrun { .. })) => search.found(&standing, now),
             found => found,
         };
-        let is_unknown = matches!(found, Err(CopyFault::Request(Ec2Fault::UnknownIds { .. })));
+        let seq = match &found {
+            Ok(found) => Some(found.seq),
+            Err(CopyFault::Absent { .. }) => Some(before),
+            Err(_) => None,
+        };
         // What is named by id is read by it, and reading what is damaged fails.
-        let is_listed = !question.public_ips.is_empty() || !question.is_named();
-        if is_listed && (found.is_ok() || is_unknown) {
-            self.intact(kind, &search.filter, question.cursor.is_some())?;
+        if let Some(seq) = seq.filter(|_| question.is_searched() || !question.is_named()) {
+            self.intact(kind, &search.filter, seq, question.cursor.is_some())?;
+            if is_of_default {
+                self.intact(VPC, &search.filter, seq, false)?;
+            }
         }
         let FoundPage { documents, next, as_of, seq, is_moved } = found?;
         let token = next.map(|next| next.encode());
@@ -134,7 +146,7 @@ impl Ec2Desk {
         };
         let filter = ScopeFilter::from(&scope);
         for kind in &page.question.kinds {
-            self.intact(kind, &filter, page.cursor.is_some())?;
+            self.intact(kind, &filter, found.seq, page.cursor.is_some())?;
         }
         let token = found.next.map(|next| next.encode());
         let body = response::write(table, &found.documents, token.as_deref(), request_id);
@@ -142,16 +154,17 @@ impl Ec2Desk {
         Ok(CopyAnswer { body, standing, seq: found.seq, is_moved: found.is_moved })
     }
 
-    /// Checks, after everything is read, that nothing of a kind was found damaged, in any table: what changed since the moment of an
-    /// answer is read from its records. A damaged record of the log that names no resource matters to a page that goes on.
-    fn intact(&self, kind: &KindSpec, filter: &ScopeFilter, goes_on: bool) -> Result<(), CopyFault> {
+    /// Checks, after everything is read as of `seq`, that an answer lacks nothing of a kind because it is damaged.
+    fn intact(&self, kind: &KindSpec, filter: &ScopeFilter, seq: Seq, goes_on: bool) -> Result<(), CopyFault> {
         let (found, more) = self.store.damage();
-        let of_kind = kind.kind();
-        let concerns = |damaged: &&DamagedRecord| match damaged.id {
-            Some(_) => damaged.concerns(Some(&of_kind), filter),
-            None => goes_on || damaged.is_of_now(),
-        };
-        let count = if more { found.len().max(1) } else { found.iter().filter(concerns).count() };
+        if found.is_empty() && !more {
+            return Ok(());
+        }
+        let (of_kind, snapshot) = (kind.kind(), self.store.snapshot()?);
+        let lacked = found.iter().filter(|damaged| {
+            may_lack(damaged, &of_kind, filter, goes_on, |id| has_changed(&snapshot, id, seq).unwrap_or(true))
+        });
+        let count = if more { found.len().max(1) } else { lacked.count() };
         if count == 0 {
             return Ok(());
         }
@@ -170,7 +183,9 @@ impl Ec2Desk {
         states: &[ScopeFreshness],
         asked: AskedPlace<'_>,
     ) -> Result<Scope, CopyFault> {
-        let watched: BTreeSet<Scope> = if self.freshness.watches_kind(&kind.kind()) || !states.is_empty() {
+        // A kind that somebody may see nothing of has no states for them.
+        let is_expected = self.freshness.watches_kind(&kind.kind()) && self.store.visibility().is_everything();
+        let watched: BTreeSet<Scope> = if is_expected || !states.is_empty() {
             states.iter().map(|state| state.scope.clone()).collect()
         } else {
             // It is said of the kind, not of the place.
@@ -179,18 +194,30 @@ impl Ec2Desk {
         self.placed(asked, &watched)
     }
 
-    /// The scope that a request is about, of those that are watched. Where there are none because no account can be reached, that is no
+    /// The scope that a request is about, of those that are watched. Where its account cannot be reached, or none can, that is no
     /// matter of moments.
     fn placed(&self, asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, CopyFault> {
         place(asked, watched).map_err(|error| {
-            let of_account = || self.freshness.members().into_iter().next().map(|member| member.trouble);
-            match self.freshness.trouble().or_else(of_account) {
-                Some(trouble) if error == PlaceError::Nothing => {
-                    let what = trouble.what.trim_end_matches('.').to_owned();
-                    CopyFault::Unreached { what, fix: trouble.next_step() }
+            let members = self.freshness.members();
+            let (whom, trouble) = match &error {
+                PlaceError::Nothing => {
+                    let of_account = || members.into_iter().next().map(|member| member.trouble);
+                    ("any account".to_owned(), self.freshness.trouble().or_else(of_account))
                 }
-                _ => error.into(),
-            }
+                PlaceError::UnwatchedAccount { account, .. } => {
+                    let named = members.into_iter().find(|member| member.is_called(account));
+                    let whom = named.as_ref().map_or_else(String::new, MemberTrouble::told);
+                    (format!("the account {whom}"), named.map(|member| member.trouble))
+                }
+                _ => return error.into(),
+            };
+            let Some(trouble) = trouble else {
+                // Something is watched, and they see nothing of it: that is no matter of moments either.
+                let is_seen = error != PlaceError::Nothing || self.freshness.len() == 0;
+                return if is_seen { error.into() } else { PlaceError::NothingSeen.into() };
+            };
+            let what = trouble.what.trim_end_matches('.').to_owned();
+            CopyFault::Unreached { whom, what, fix: trouble.next_step() }
         })
     }
 
@@ -210,4 +237,12 @@ impl Ec2Desk {
         }
         Ok(standing(kind, scope, state, self.freshness.trouble().as_ref(), now, self.max_stale)?)
     }
+}
+
+/// Whether a resource has changed since `seq`; `None` if that cannot be read.
+fn has_changed(snapshot: &Snapshot, id: &ResourceId, seq: Seq) -> Option<bool> {
+    if let Some(row) = snapshot.row(id).ok()? {
+        return Some(row.changed > seq);
+    }
+    Some(snapshot.tombstone(id).ok()??.seq > seq)
 }

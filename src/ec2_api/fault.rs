@@ -103,6 +103,22 @@ pub enum Ec2Fault {
         /// The ids.
         ids: Vec<String>,
     },
+    /// No security groups of the default VPC have these names.
+    #[error(
+        "The security group{} '{}' do{} not exist in default VPC '{vpc}'",
+        if names.len() == 1 { "" } else { "s" },
+        names.join(", "),
+        if names.len() == 1 { "es" } else { "" }
+    )]
+    UnknownGroups {
+        /// The names.
+        names: Vec<String>,
+        /// The default VPC.
+        vpc: String,
+    },
+    /// There is no default VPC, of which names of security groups would be.
+    #[error("No default VPC for this user")]
+    NoDefaultVpc,
     /// All was right, and only a test.
     #[error("Request would have succeeded, but DryRun flag is set.")]
     DryRun,
@@ -125,6 +141,8 @@ impl Ec2Fault {
             Ec2Fault::Combination { .. } => "InvalidParameterCombination",
             Ec2Fault::MalformedId { codes, .. } => codes.malformed,
             Ec2Fault::UnknownIds { codes, .. } => codes.unknown,
+            Ec2Fault::UnknownGroups { .. } => "InvalidGroup.NotFound",
+            Ec2Fault::NoDefaultVpc => "VPCIdNotSpecified",
             Ec2Fault::DryRun => "DryRunOperation",
         }
     }

@@ -5,9 +5,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::copy_fault::CopyFault;
+use super::default_vpc::default_vpc;
 use super::fault::Ec2Fault;
 use super::found_page::{FoundPage, MOST};
 use super::id_codes;
+use super::missed_ids::MissedIds;
 use super::question::DescribeQuestion;
 use super::reservation_book::{FollowedBook, ReservationBooks};
 use super::standing::CopyStanding;
@@ -85,29 +87,28 @@ impl<'q> KindSearch<'q> {
                 None => unknown.push(id.id.to_string()),
             }
         }
-        if let Some(whole) = self.whole_held(&unknown, point)? {
-            let (kind, scope) = (self.question.kind, Box::new(self.scope.clone()));
-            let why =
-                format!("it has {} of such ids, and their {} are seen apart from them", whole.plural, kind.plural);
-            return Err(CopyFault::Unsure { kind, scope, ids: unknown, why });
-        }
         if !unknown.is_empty() {
-            let codes = id_codes::of(self.question.kind);
-            return Err(self.unknown(unknown, codes, standing));
+            return Err(self.unknown_ids(unknown, standing, point)?);
         }
         if !self.question.public_ips.is_empty() {
-            let mut missing: BTreeSet<&str> = self.question.public_ips.iter().map(String::as_str).collect();
-            let all = WalkQuery { filters: &Filters::default(), conditions: &[], limit: None, ..self.walk() };
-            let step = WalkStep { point, after: None, is_moved: false };
-            all.page(self.store, &step, |_, id, document| {
-                if document.text("PublicIp").is_some_and(|ip| missing.remove(ip)) && !wanted.contains(&id) {
-                    wanted.push(id);
-                }
-                ControlFlow::Continue(1)
+            let ips = &self.question.public_ips;
+            let missing = self.called(ips, point, &mut wanted, |document| document.text("PublicIp"))?;
+            if !missing.is_empty() {
+                let fault = Ec2Fault::UnknownIds { codes: &id_codes::PUBLIC_IPS, ids: missing.clone() };
+                return Err(absent(None, standing, gone(fault, missing, standing)));
+            }
+        }
+        if !self.question.group_names.is_empty() {
+            let names = &self.question.group_names;
+            let Some(vpc) = default_vpc(self.store, &self.scope, point)? else {
+                return Err(absent(None, standing, gone(Ec2Fault::NoDefaultVpc, names.clone(), standing)));
+            };
+            let missing = self.called(names, point, &mut wanted, |document| {
+                document.text("GroupName").filter(|_| document.text("VpcId") == Some(vpc.as_str()))
             })?;
             if !missing.is_empty() {
-                let missing = missing.into_iter().map(str::to_owned).collect();
-                return Err(self.unknown(missing, Some(&id_codes::PUBLIC_IPS), standing));
+                let fault = Ec2Fault::UnknownGroups { names: missing.clone(), vpc };
+                return Err(absent(None, standing, gone(fault, missing, standing)));
             }
         }
         let mut documents = Vec::with_capacity(wanted.len());
@@ -129,26 +130,45 @@ impl<'q> KindSearch<'q> {
         Ok(None)
     }
 
-    /// What is said of ids that are not in the copy.
-    fn unknown(
+    /// Adds the resources to `wanted` that are called one of `names`, and gives the names that none has.
+    fn called(
         &self,
-        ids: Vec<String>,
-        codes: Option<&'static id_codes::IdCodes>,
-        standing: &CopyStanding,
-    ) -> CopyFault {
-        if self.question.kind.own_only {
+        names: &[String],
+        point: Point,
+        wanted: &mut Vec<ResourceId>,
+        name: impl for<'d> Fn(&'d Document) -> Option<&'d str>,
+    ) -> Result<Vec<String>, PastError> {
+        let mut missing: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let all = WalkQuery { filters: &Filters::default(), conditions: &[], limit: None, ..self.walk() };
+        let step = WalkStep { point, after: None, is_moved: false };
+        all.page(self.store, &step, |_, id, document| {
+            if name(&document).is_some_and(|name| missing.remove(name)) && !wanted.contains(&id) {
+                wanted.push(id);
+            }
+            ControlFlow::Continue(1)
+        })?;
+        Ok(missing.into_iter().map(str::to_owned).collect())
+    }
+
+    /// What is said of ids that are not in the copy.
+    fn unknown_ids(&self, ids: Vec<String>, standing: &CopyStanding, point: Point) -> Result<CopyFault, PastError> {
+        let kind = self.question.kind;
+        let said = if let Some(whole) = self.whole_held(&ids, point)? {
+            let why =
+                format!("it has {} of such ids, and their {} are seen apart from them", whole.plural, kind.plural);
+            CopyFault::Unsure { names: ids.clone(), why }
+        } else if kind.own_only {
             // It may be another owner's.
             let (action, what) = (self.question.action, ids.join(", "));
             let why = "it holds what the account itself owns, and images that its instances use, and not that";
-            return CopyFault::Beyond { action, what, why };
-        }
-        match (&standing.stale, codes) {
-            (None, Some(codes)) => Ec2Fault::UnknownIds { codes, ids }.into(),
-            (stale, _) => {
-                let why = stale.clone().unwrap_or_else(|| "it cannot be told".to_owned());
-                CopyFault::Unsure { kind: self.question.kind, scope: Box::new(self.scope.clone()), ids, why }
+            CopyFault::Beyond { action, what, why }
+        } else {
+            match id_codes::of(kind) {
+                Some(codes) => gone(Ec2Fault::UnknownIds { codes, ids: ids.clone() }, ids.clone(), standing),
+                None => CopyFault::Unsure { names: ids.clone(), why: "it cannot be told".to_owned() },
             }
-        }
+        };
+        Ok(absent(Some(MissedIds { kind, scope: Box::new(self.scope.clone()), ids }), standing, said))
     }
 
     /// A page of what meets the question.
@@ -233,6 +253,19 @@ impl<'q> KindSearch<'q> {
         }
         together.insert(0, document);
         Ok(together)
+    }
+}
+
+/// That something is not in the copy, of which `said` is all that the copy tells.
+fn absent(missed: Option<MissedIds>, standing: &CopyStanding, said: CopyFault) -> CopyFault {
+    CopyFault::Absent { missed, as_of: standing.as_of, said: Box::new(said) }
+}
+
+/// `fault`, if the copy is fresh; else that it may be out of date, and so lacks `names`.
+fn gone(fault: Ec2Fault, names: Vec<String>, standing: &CopyStanding) -> CopyFault {
+    match &standing.stale {
+        None => fault.into(),
+        Some(why) => CopyFault::Unsure { names, why: why.clone() },
     }
 }
 

@@ -63,6 +63,11 @@ pub enum PlaceError {
         /// The account of the key.
         key: AccountId,
     },
+    /// The key lets see nothing of what is watched.
+    #[error(
+        "Muster watches nothing that the key lets see which signed the request: give it other grants, or use another key"
+    )]
+    NothingSeen,
     /// Muster does not watch the account.
     #[error(
         "Muster does not watch the account {account}. Watched: {watched}. Send this call to AWS, or have Muster watch it"

@@ -36,6 +36,8 @@ pub struct DescribeQuestion {
     pub ids: Vec<String>,
     /// The addresses that are named by IP address.
     pub public_ips: Vec<String>,
+    /// The security groups of the default VPC that are named.
+    pub group_names: Vec<String>,
     /// What rows decide.
     pub filters: Filters,
     /// What documents decide.
@@ -66,15 +68,17 @@ impl DescribeQuestion {
         let (filters, conditions) = filters(request, kind, now)?;
         let ids = ids(request, kind)?;
         let public_ips = request.texts("PublicIps").to_vec();
-        let is_named = !ids.is_empty() || !public_ips.is_empty();
+        let group_names = request.texts("GroupNames").to_vec();
+        let is_named = !ids.is_empty() || !public_ips.is_empty() || !group_names.is_empty();
+        if !group_names.is_empty() && (request.page_size().is_some() || request.token().is_some()) {
+            return Err(Ec2Fault::Combination { one: "GroupNames".to_owned(), other: "maxResults" }.into());
+        }
         let action = request.action.name();
-        for beyond in ["RestorableByUserIds", "ExecutableUsers", "GroupNames"] {
+        for beyond in ["RestorableByUserIds", "ExecutableUsers"] {
             if !request.texts(beyond).is_empty() {
-                return Err(CopyFault::Beyond {
-                    action,
-                    what: format!("the parameter {beyond}"),
-                    why: why_beyond(beyond),
-                });
+                let (what, why) =
+                    (format!("the parameter {beyond}"), "who else may use something stands in no description");
+                return Err(CopyFault::Beyond { action, what, why });
             }
         }
         let mut rules = Vec::new();
@@ -102,18 +106,38 @@ impl DescribeQuestion {
             request.filters.iter().map(|filter| (&filter.name, &filter.values)).collect::<Vec<_>>(),
             ids,
             public_ips,
+            group_names,
             rules.iter().map(|rule| format!("{rule:?}")).collect::<Vec<_>>(),
         ]);
         let hash = xxh3_64(asked.to_string().as_bytes());
         let cursor = request.token().map(|token| cursor(token, kind, scope, hash)).transpose()?;
         let limit = request.page_size();
-        Ok(DescribeQuestion { action, kind, ids, public_ips, filters, conditions, rules, limit, cursor, hash })
+        let question = DescribeQuestion {
+            action,
+            kind,
+            ids,
+            public_ips,
+            group_names,
+            filters,
+            conditions,
+            rules,
+            limit,
+            cursor,
+            hash,
+        };
+        Ok(question)
     }
 
     /// Whether it names resources.
     #[must_use]
     pub fn is_named(&self) -> bool {
-        !self.ids.is_empty() || !self.public_ips.is_empty()
+        !self.ids.is_empty() || self.is_searched()
+    }
+
+    /// Whether it names resources by something else than their ids, so that all of the kind are read for it.
+    #[must_use]
+    pub fn is_searched(&self) -> bool {
+        !self.public_ips.is_empty() || !self.group_names.is_empty()
     }
 }
 
@@ -122,14 +146,6 @@ fn has_parameter(request: &Ec2Request, name: &str) -> bool {
     match request.action {
         Ec2Action::Describe(table) => table.parameters.iter().any(|parameter| parameter.name == name),
         Ec2Action::Other(_) | Ec2Action::Change(_) => false,
-    }
-}
-
-/// What the copy lacks for a parameter.
-fn why_beyond(parameter: &str) -> &'static str {
-    match parameter {
-        "GroupNames" => "they name groups of the default VPC only: use the filter group-name, with vpc-id",
-        _ => "who else may use something stands in no description",
     }
 }
 

@@ -74,7 +74,9 @@ impl Damages {
 
     fn note_in(&self, table: &'static str, key: &[u8], id: Option<&ResourceId>, error: &DecodeError) {
         let place = (table, key.to_vec());
-        if self.0.read().found.contains_key(&place) {
+        let is_named = self.0.read().found.get(&place).map(|known| known.id.is_some());
+        // A record of the log that was read for itself names nothing; one that was read for a resource names it.
+        if is_named.is_some_and(|is_named| is_named || id.is_none()) {
             return;
         }
         let named = || match table {

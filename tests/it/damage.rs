@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::account::Account;
+use crate::harness::ec2_caller::Ec2Caller;
 use crate::harness::eventually;
-use crate::harness::muster::{Endpoint, RARELY, Sandbox};
+use crate::harness::muster::{Endpoint, OFTEN, RARELY, Sandbox};
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
 
@@ -178,4 +180,45 @@ fn a_damaged_record_is_named_by_changes_and_export_and_by_the_past() {
     let (lines, said) = (String::from_utf8(exported.stdout).unwrap(), String::from_utf8(exported.stderr).unwrap());
     assert!(exported.status.success() && said.contains(REPAIR) && said.contains(&seq.to_string()), "{said}");
     assert_eq!(lines.lines().count() as u64, last - 1);
+}
+
+#[test]
+fn ec2s_read_api_refuses_lists_that_may_lack_something_and_answers_the_others() {
+    let simulator = Simulator::start(6, &[]);
+    let mut sandbox = Sandbox::new(&simulator.endpoint());
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let mut client = Client::http(&server.http);
+    let account = Account::at(&simulator.endpoint());
+    let reservations = account.every("ec2.describe_instances", "Reservations", &json!({}));
+    let held = reservations.iter().flat_map(|one| one["Instances"].as_array().unwrap());
+    let first = held.map(|one| one["InstanceId"].as_str().unwrap().to_owned()).min().unwrap();
+    account.call("ec2.create_tags", &json!({"Resources": [first], "Tags": [{"Key": "since", "Value": "flipped"}]}));
+    eventually("the first instance has changed", || {
+        client.read(&format!("ec2://instance/{first}"))["document"]["Tags"]
+            .to_string()
+            .contains("flipped")
+            .then_some(())
+    });
+    server.terminate();
+    // What the instance was at first cannot be read any more, and what it is can.
+    assert_eq!(flip_record(&sandbox).1, first);
+    let api = [&RARELY[..], &["--ec2-api", "127.0.0.1:0"]].concat();
+    let mut server = sandbox.serve(&api);
+    server.swept();
+    let mut client = Client::http(&server.http);
+    let history = client.read(&format!("ec2://instance/{first}/history"));
+    assert_eq!(history["damaged"].as_array().map(Vec::len), Some(1), "{history}");
+    let region = simulator.endpoint().region;
+    let boto3 = Ec2Caller::at(&server.ec2_api.clone().unwrap(), &region);
+    let none = json!({});
+    assert_eq!(boto3.items("describe_instances", &none, &none, "Reservations").len(), reservations.len());
+    server.terminate();
+    flip(&sandbox, "rows");
+    sandbox.set("AWS_ENDPOINT_URL", &Endpoint::dead().url);
+    let server = sandbox.serve(&api);
+    let boto3 = Ec2Caller::at(&server.ec2_api.clone().unwrap(), &region);
+    assert!(!boto3.items("describe_vpcs", &none, &none, "Vpcs").is_empty(), "of other kinds nothing is missing");
+    let said = boto3.refused("describe_instances", &none, &none, (400, "MusterScopeUnavailable"));
+    assert!(said.contains(REPAIR), "{said}");
 }

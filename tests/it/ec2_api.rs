@@ -212,7 +212,7 @@ fn errors_have_the_codes_and_statuses_of_aws_and_are_told_once() {
         ("describe_images", json!({"Owners": ["amazon"]}), 400, "UnsupportedOperation"),
         ("describe_images", json!({"ImageIds": [format!("ami-{unknown}")]}), 400, "UnsupportedOperation"),
         ("describe_images", json!({"ExecutableUsers": ["self"]}), 400, "UnsupportedOperation"),
-        ("describe_security_groups", json!({"GroupNames": ["default"]}), 400, "UnsupportedOperation"),
+        ("describe_security_groups", json!({"GroupNames": ["no-such-group"]}), 400, "InvalidGroup.NotFound"),
         (
             "describe_instances",
             json!({"Filters": [{"Name": "network-interface.ipv6-native", "Values": ["true"]}]}),

@@ -9,6 +9,7 @@ pub(crate) mod authority;
 pub(crate) mod caller;
 pub(crate) mod differences;
 pub(crate) mod driver;
+pub(crate) mod ec2_caller;
 pub(crate) mod gate;
 pub(crate) mod hand;
 pub(crate) mod middle;

@@ -84,6 +84,10 @@ mod ec2_api;
 #[cfg(test)]
 mod ec2_clients;
 #[cfg(test)]
+mod ec2_keys;
+#[cfg(test)]
+mod ec2_misses;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod events;

@@ -35,6 +35,17 @@ impl Account {
         Account { _dir: dir, writer, store, plain: BTreeMap::new() }
     }
 
+    /// Resources of any kind are there from now on.
+    fn hold(&mut self, resources: impl IntoIterator<Item = (String, &'static str, Document)>) {
+        let entries = resources.into_iter().map(|(id, slug, document)| {
+            let (kind, evidence) = (by_slug(slug).unwrap(), Evidence { source: Source::Sweep, at: at_millis(1) });
+            let id = ResourceId::new(&scope(), &kind.kind(), id.as_str());
+            (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: kind.mapping })
+        });
+        let batch = CommitBatch { recorded_at: at_millis(1), entries: entries.collect(), ..CommitBatch::default() };
+        self.writer.commit(batch).unwrap();
+    }
+
     /// Each instance is put into a state, or removed.
     fn play(&mut self, ops: &[(usize, Option<bool>)]) {
         for (n, op) in ops {
@@ -190,6 +201,9 @@ fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
     };
     assert_eq!(status("i-01"), "MusterStale", "its instance is held, and its status is not seen yet");
     assert_eq!(status("i-04"), "InvalidInstanceID.NotFound");
+    let error = found("&InstanceId.1=i-04", &fresh).unwrap_err();
+    assert_eq!(error.as_of(), Some(at_millis(1)), "how far the copy can tell");
+    assert!(matches!(&error, CopyFault::Absent { missed: Some(missed), .. } if missed.ids == ["i-04"]), "{error:?}");
     for gone in ["i-03", "i-04"] {
         let gone = format!("&InstanceId.1=i-01&InstanceId.2={gone}");
         assert_eq!(found(&gone, &fresh).unwrap_err().code(), "InvalidInstanceID.NotFound");
@@ -197,4 +211,43 @@ fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
         assert_eq!((unsure.code(), unsure.status()), ("MusterStale", 400));
         assert!(unsure.to_string().contains("99 s ago"), "{unsure}");
     }
+}
+
+#[test]
+fn names_of_security_groups_are_of_the_default_vpc() {
+    let mut account = Account::new();
+    let (books, fresh) = (ReservationBooks::default(), CopyStanding { as_of: at_millis(1), stale: None, doubt: None });
+    let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
+    let found = |account: &Account, names: &str, standing: &CopyStanding| {
+        let body = format!("Action=DescribeSecurityGroups&Version=2016-11-15{names}");
+        let (request, kind) = (parse("POST", "", body.as_bytes()).unwrap(), by_slug("security-group").unwrap());
+        let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+        let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1))?;
+        let page = KindSearch::new(&account.store, &books, &asked, scope()).found(standing, at_millis(2))?;
+        let ids = page.documents.iter().map(|document| document.text("GroupId").unwrap().to_owned());
+        Ok::<_, CopyFault>(ids.collect::<Vec<_>>())
+    };
+    let text = |text: &str| Value::Text(text.into());
+    let group = |id: &str, vpc: &str, name: &str| {
+        let fields = [("GroupId", text(id)), ("VpcId", text(vpc)), ("GroupName", text(name))];
+        (id.to_owned(), "security-group", Document::new(Map::from(fields)))
+    };
+    let vpc = |id: &str, is_default| {
+        let fields = [("VpcId", text(id)), ("IsDefault", Value::Bool(is_default))];
+        (id.to_owned(), "vpc", Document::new(Map::from(fields)))
+    };
+    let groups = [group("sg-1", "vpc-1", "web"), group("sg-2", "vpc-2", "web"), group("sg-3", "vpc-2", "db")];
+    account.hold(groups.into_iter().chain([vpc("vpc-1", false)]));
+    let none = found(&account, "&GroupName.1=web", &fresh).unwrap_err();
+    assert_eq!((none.code(), none.status()), ("VPCIdNotSpecified", 400));
+    account.hold([vpc("vpc-2", true)]);
+    assert_eq!(found(&account, "&GroupName.1=web", &fresh).unwrap(), ["sg-2"]);
+    assert_eq!(found(&account, "&GroupName.1=web&GroupId.1=sg-1", &fresh).unwrap(), ["sg-1", "sg-2"]);
+    let unknown = found(&account, "&GroupName.1=web&GroupName.2=none", &fresh).unwrap_err();
+    assert_eq!(unknown.code(), "InvalidGroup.NotFound");
+    let said = "The security group 'none' does not exist in default VPC 'vpc-2' (in Muster's copy as of ";
+    assert!(unknown.to_string().starts_with(said), "{unknown}");
+    assert_eq!(found(&account, "&GroupName.1=none", &stale).unwrap_err().code(), "MusterStale");
+    let paged = found(&account, "&GroupName.1=web&MaxResults=5", &fresh).unwrap_err();
+    assert_eq!(paged.code(), "InvalidParameterCombination");
 }
