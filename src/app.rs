@@ -36,6 +36,7 @@ mod offered_keys;
 pub mod offline;
 mod open_files;
 mod probes;
+mod read_api_door;
 mod redaction;
 mod references;
 pub mod reload;

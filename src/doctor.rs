@@ -40,6 +40,7 @@ mod local;
 mod members;
 mod permission;
 mod quota;
+mod read_api;
 mod region;
 mod store;
 mod unreadable;
@@ -47,6 +48,7 @@ mod wiring;
 
 pub use finding::{Check, Finding, LOCAL, Verdict};
 pub use local::{Local, NoFigures, RunningServer};
+pub use read_api::{ReadApi, ReadApiAnswer, ReadApiDoor};
 
 use examined::Examined;
 use finding::{asked, hung};
@@ -58,6 +60,7 @@ pub static CHECKS: &[&Check] = &[
     &unreadable::CHECK,
     &freshness::CHECK,
     &configuration::CHECK,
+    &read_api::CHECK,
     &identity::CHECK,
     &clock::CHECK,
     &endpoint::CHECK,
@@ -114,6 +117,12 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
             )),
             Err(_) => findings.push(hung(&freshness::CHECK, "server")),
         },
+    }
+    if let Some(api) = &local.read_api {
+        let (regions, accounts) = (aws.regions(), config.accounts.iter().filter_map(|plan| plan.account.clone()));
+        let (region, account) = (regions.first(), accounts.into_iter().next());
+        let is_one_of_several = !config.account_sources().is_empty();
+        findings.extend(read_api::look(api, region, account.as_ref(), server.is_some(), is_one_of_several).await);
     }
     let name = config.events.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
     let regions = aws.regions();

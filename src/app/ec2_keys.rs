@@ -126,7 +126,7 @@ impl Ec2KeyDesk {
         let read = read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| chain(&error)));
         match read {
             Ok(keys) => {
-                let count = keys.keys.len();
+                let count = keys.count();
                 self.keys.store(Arc::new(keys));
                 Ok(json!({"ec2_api_keys": count}))
             }
@@ -182,6 +182,12 @@ impl Ec2Keys {
             keys.insert(id, key);
         }
         Ok(Ec2Keys { keys, book: book.clone() })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.keys.len()
     }
 
     /// The same keys, which go by other grants. A grant that is gone takes its rights with it.

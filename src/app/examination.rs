@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout};
 
 use super::client::admin::{self, AdminError};
 use super::client::{self, AskError};
-use crate::config::Config;
+use super::read_api_door::read_api;
+use crate::config::{Config, Ec2ApiSettings, Environment};
 use crate::connection::admin::AdminRequest;
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
@@ -20,8 +21,8 @@ use crate::model::text::chain;
 /// The resource in which a server tells how fresh its copy is, and which canaries it has seen.
 const FRESHNESS: &str = "ec2://inventory/freshness";
 
-/// Looks at everything that a server with this configuration needs.
-pub async fn examine(config: &Config) -> Vec<Finding> {
+/// Looks at everything that a server with this configuration needs, and at EC2's read API as it is to be answered.
+pub async fn examine(config: &Config, ec2_api: &Ec2ApiSettings, environment: &Environment) -> Vec<Finding> {
     let figures = timeout(LOCAL, admin::done(config, &AdminRequest::Stat)).await;
     let figures = figures.map_or(Err(NoFigures::Silent), |figures| figures.map_err(|error| no_figures(&error)));
     // If a server exists and does not answer, the check of the store says why.
@@ -31,7 +32,8 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
     }
     let server = server.map(|server| Box::new(server) as Box<dyn RunningServer>);
-    doctor::examine(config, &Local { figures, server }).await
+    let read_api = read_api(config, ec2_api, environment);
+    doctor::examine(config, &Local { figures, server, read_api }).await
 }
 
 fn no_figures(error: &AdminError) -> NoFigures {

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::ec2_api_flags::Ec2ApiFlags;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::table::{Medium, Table, harmless};
@@ -20,6 +21,8 @@ pub(super) struct Doctor {
     // The same flags as `muster serve`: doctor checks what a server with these flags needs.
     #[command(flatten)]
     connection: ServerFlags,
+    #[command(flatten)]
+    ec2_api: Ec2ApiFlags,
     /// Print the findings as JSON, for programs
     #[arg(long)]
     json: bool,
@@ -40,7 +43,8 @@ impl Doctor {
     /// [`ChecksFailed`] when a check failed.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.connection.config(environment)?;
-        let findings = examination::examine(&config).await;
+        let ec2_api = self.ec2_api.settings(environment).over(config.listen.ec2_api.clone());
+        let findings = examination::examine(&config, &ec2_api, environment).await;
         let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Failed).count();
         let mut output = Output::stdout();
         if self.json {

@@ -18,7 +18,7 @@ use super::succession::Inheritance;
 use super::write_flags;
 use crate::app::reload::{FileContents, FileSource, WatchSources};
 use crate::app::serve::{self, ServerEnd};
-use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
+use crate::config::{self, Config, ConfigError, Environment, OwnEndpoint, ServerOptions};
 use crate::connection::data_dir;
 use crate::connection::flag_set::FlagSet;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
@@ -86,6 +86,11 @@ impl Serve {
             idle_exit: idle_exit.of(self.detached).filter(|_| !has_http),
             access,
         };
+        if let Some(address) = options.listen.ec2_api.address
+            && let Some(OwnEndpoint { variable, url }) = OwnEndpoint::of(address, environment)
+        {
+            return Err(ConfigError::OwnEndpoint { variable, url, address });
+        }
         options.successor = successor(&config, &options, absence_after);
         Ok((config, options.check()?))
     }

@@ -25,6 +25,9 @@ pub const SELECTING: [&str; 9] = [
 /// The variables among them that name an endpoint.
 pub(super) const OF_ENDPOINT: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"];
 
+/// The variable that has clients of AWS leave those of endpoints aside.
+const IGNORING: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+
 /// The secret that belongs to `AWS_ACCESS_KEY_ID`.
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
@@ -34,6 +37,8 @@ pub struct Environment {
     variables: BTreeMap<&'static str, String>,
     /// Whether the secret of the key is set. The secret itself is not kept.
     has_secret: bool,
+    /// Whether the variables of endpoints are ignored.
+    ignores_endpoints: bool,
     /// The `MUSTER_*` variables, so that an error can name the one that holds a value.
     given: BTreeMap<String, String>,
     state_home: Option<PathBuf>,
@@ -50,6 +55,7 @@ impl Environment {
         Environment {
             variables: variables.collect(),
             has_secret: std::env::var(SECRET).is_ok_and(|secret| !tidy::bare(&secret).is_empty()),
+            ignores_endpoints: std::env::var(IGNORING).is_ok_and(|value| is_true(&value)),
             given: texts().into_iter().filter(|(name, _)| name.starts_with("MUSTER_")).collect(),
             state_home: strategy
                 .as_ref()
@@ -70,6 +76,12 @@ impl Environment {
     #[must_use]
     pub fn has_secret(&self) -> bool {
         self.has_secret
+    }
+
+    /// Whether clients of AWS with this environment leave the variables of endpoints aside.
+    #[must_use]
+    pub fn ignores_endpoints(&self) -> bool {
+        self.ignores_endpoints
     }
 
     /// Whether a variable names another endpoint than AWS's own.
@@ -123,12 +135,18 @@ impl Environment {
         Environment {
             variables: variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
             has_secret: variables.iter().any(|(name, value)| *name == SECRET && !tidy::bare(value).is_empty()),
+            ignores_endpoints: variables.iter().any(|(name, value)| *name == IGNORING && is_true(value)),
             given: BTreeMap::new(),
             state_home: state_home.map(PathBuf::from),
             runtime_dir: None,
             current_dir: PathBuf::from("/work"),
         }
     }
+}
+
+/// Whether the value of a variable of AWS's clients is yes.
+fn is_true(value: &str) -> bool {
+    tidy::bare(value).eq_ignore_ascii_case("true")
 }
 
 /// Returns the variables of this process that are text.

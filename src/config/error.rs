@@ -194,6 +194,19 @@ pub enum ConfigError {
         /// What was given.
         address: SocketAddr,
     },
+    /// A server would read EC2 from itself.
+    #[error(
+        "{variable}={url} would have Muster read EC2 from its own read API (--ec2-api {address}) in place of AWS: unset {variable} for \
+         Muster itself, and set it for the clients that are to read the copy"
+    )]
+    OwnEndpoint {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
+        url: String,
+        /// The address of the read API.
+        address: SocketAddr,
+    },
     /// A certificate without its key, or the other way round.
     #[error("{given} needs {missing}: a certificate and its key are two files")]
     HalfOfTls {

@@ -5,12 +5,16 @@
 use futures::future::LocalBoxFuture;
 use serde_json::Value;
 
+use super::read_api::ReadApi;
+
 /// What is known about the data directory before AWS is asked.
 pub struct Local {
     /// Figures of the store, as `muster log stat --json` prints them.
     pub figures: Result<Value, NoFigures>,
     /// The running server; `None` when none runs or it cannot be connected.
     pub server: Option<Box<dyn RunningServer>>,
+    /// EC2's read API; `None` where it is not configured.
+    pub read_api: Option<ReadApi>,
 }
 
 /// Why there are no figures of the store.

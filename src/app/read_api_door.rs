@@ -1,0 +1,203 @@
+//! Asks EC2's read API of a server on this machine as a client would, for `muster doctor`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, Uri, header};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::app::ec2_keys::Ec2Keys;
+use crate::config::{Config, Ec2ApiSettings, Environment, OwnEndpoint};
+use crate::doctor::{ReadApi, ReadApiAnswer, ReadApiDoor};
+use crate::model::text::chain;
+use crate::model::{AccountId, Region};
+
+/// How much of an answer is read.
+const MOST: usize = 4 << 20;
+
+/// What is asked for: little, and what every region has.
+const ASKED: &str = "Action=DescribeVpcs&Version=2016-11-15&MaxResults=5";
+
+/// The read API at an address, by TLS where other machines reach it.
+struct LocalDoor {
+    address: SocketAddr,
+    by_tls: bool,
+    /// The file of its certificate, where that is known.
+    certificate: Option<PathBuf>,
+}
+
+/// EC2's read API as `settings` have it; `None` where they do not.
+pub(super) fn read_api(config: &Config, settings: &Ec2ApiSettings, environment: &Environment) -> Option<ReadApi> {
+    let address = settings.address.filter(|address| address.port() != 0)?;
+    let by_tls = settings.is_open();
+    let keys = settings.keys.as_deref().map(|path| {
+        let read = Ec2Keys::read(path, &config.access.grants);
+        read.map(|keys| keys.count()).map_err(|error| chain(&error))
+    });
+    let certificate = config.listen.tls_cert.clone().filter(|_| by_tls);
+    let scheme = if by_tls { "https" } else { "http" };
+    Some(ReadApi {
+        url: format!("{scheme}://{address}"),
+        keys,
+        own: OwnEndpoint::of(address, environment),
+        is_ignored: environment.ignores_endpoints(),
+        door: Box::new(LocalDoor { address: reached(address), by_tls, certificate }),
+    })
+}
+
+/// The address by which this machine itself reaches what listens at another.
+fn reached(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+impl ReadApiDoor for LocalDoor {
+    fn ask<'a>(
+        &'a self,
+        region: Option<&'a Region>,
+        account: Option<&'a AccountId>,
+    ) -> LocalBoxFuture<'a, Result<ReadApiAnswer, String>> {
+        async move {
+            let stream = TcpStream::connect(self.address).await.map_err(|error| chain(&error))?;
+            // The name says which region is meant, as a signature would.
+            let host = region.map_or_else(|| "localhost".to_owned(), |region| format!("ec2.{region}.localhost"));
+            let path = account.map_or_else(|| "/".to_owned(), |account| format!("/{account}/"));
+            if !self.by_tls {
+                return exchange(stream, &host, &path).await;
+            }
+            let provider = Arc::new(ring::default_provider());
+            let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .map_err(|error| chain(&error))?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+                .with_no_client_auth();
+            let name = ServerName::IpAddress(self.address.ip().into());
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+            let stream = stream.map_err(|error| format!("TLS fails: {}", chain(&error)))?;
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned();
+            let is_same_certificate = self.certificate.as_deref().and_then(first_of).map(|own| Some(own) == shown);
+            Ok(ReadApiAnswer { is_same_certificate, ..exchange(stream, &host, &path).await? })
+        }
+        .boxed_local()
+    }
+}
+
+/// The certificate of a server in a file.
+fn first_of(file: &Path) -> Option<CertificateDer<'static>> {
+    CertificateDer::pem_file_iter(file).ok()?.next()?.ok()
+}
+
+/// Sends an unsigned request, and reads the answer.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    host: &str,
+    path: &str,
+) -> Result<ReadApiAnswer, String> {
+    let failed = |error: hyper::Error| chain(&error);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let uri: Uri = format!("{path}?{ASKED}").parse().map_err(|_| "the request cannot be written".to_owned())?;
+    let request = Request::get(uri).header(header::HOST, host).header(header::CONNECTION, "close").body(Body::empty());
+    let request = request.map_err(|error| chain(&error))?;
+    let asked = async {
+        let response = sender.send_request(request).await.map_err(failed)?;
+        let (head, body) = response.into_parts();
+        let body = to_bytes(Body::new(body), MOST).await.map_err(|error| chain(&error))?;
+        let text = |name: &str| text(&head.headers, name);
+        let message = message(&String::from_utf8_lossy(&body));
+        let (as_of, stale) = (text("x-muster-as-of"), text("x-muster-stale"));
+        Ok(ReadApiAnswer { status: head.status.as_u16(), as_of, stale, message, is_same_certificate: None })
+    };
+    // The connection is driven as long as the answer is read.
+    tokio::select! {
+        biased;
+        answer = asked => answer,
+        ended = async { connection.await.map_err(failed)?; std::future::pending().await } => ended,
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// The message of an error's document.
+fn message(document: &str) -> Option<String> {
+    let (_, rest) = document.split_once("<Message>")?;
+    let (message, _) = rest.split_once("</Message>")?;
+    let unescaped = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")]
+        .iter()
+        .fold(message.to_owned(), |text, (escaped, letter)| text.replace(escaped, letter));
+    Some(unescaped)
+}
+
+/// Takes any certificate: which one it is, is compared afterwards, and nothing secret is sent.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_an_error_is_read_and_an_open_address_is_reached_on_loopback() {
+        let document = "<Response><Errors><Error><Code>X</Code><Message>a &lt;b&gt; &amp;amp;</Message></Error></Errors></Response>";
+        assert_eq!(message(document).as_deref(), Some("a <b> &amp;"));
+        assert_eq!(message("<html>"), None);
+        assert_eq!(reached("0.0.0.0:5".parse().unwrap()).to_string(), "127.0.0.1:5");
+        assert_eq!(reached("[::]:5".parse().unwrap()).to_string(), "[::1]:5");
+        assert_eq!(reached("10.0.0.7:5".parse().unwrap()).to_string(), "10.0.0.7:5");
+    }
+}
