@@ -23,7 +23,7 @@ use crate::aws::AwsClock;
 use crate::aws::signature::{SentRequest, SignatureFault, verify};
 use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
 use crate::ec2_api::action::Ec2Action;
-use crate::ec2_api::call_tally::Ec2CallTally;
+use crate::ec2_api::call_tally::{Ec2CallTally, NotedCall};
 use crate::ec2_api::copy_fault::{CopyFault, RETRY_AFTER};
 use crate::ec2_api::desk::{CopyAnswer, Ec2Desk};
 use crate::ec2_api::fault::{Ec2Fault, shown};
@@ -95,9 +95,9 @@ pub(super) fn routes(
     Router::new().fallback(move |request: Request<Body>| {
         let face = face.clone();
         async move {
-            let (request_id, begun, mut action) = (request_id(), Instant::now(), None);
-            let answer = face.answer(request, &mut action, &request_id).await;
-            face.calls.note(action, answer.as_ref().err(), begun.elapsed());
+            let (request_id, begun, mut call) = (request_id(), Instant::now(), NotedCall::default());
+            let answer = face.answer(request, &mut call, &request_id).await;
+            face.calls.note(call, answer.as_ref().err(), begun.elapsed(), AwsClock::default().now());
             match answer {
                 Ok((answer, turn)) => answered(answer, turn, &request_id),
                 Err(fault) => refused(&fault, &request_id),
@@ -107,11 +107,11 @@ pub(super) fn routes(
 }
 
 impl Ec2Face {
-    /// Answers a request, and says by `action` which it is for as soon as that is known.
+    /// Answers a request, and says by `call` what it is for and whether AWS is asked, as soon as that is known.
     async fn answer(
         &self,
         request: Request<Body>,
-        action: &mut Option<Ec2Action>,
+        call: &mut NotedCall,
         request_id: &str,
     ) -> Result<TurnedAnswer, CopyFault> {
         let (parts, body) = request.into_parts();
@@ -143,7 +143,7 @@ impl Ec2Face {
         let region = signed.as_ref().map(|scope| scope.region.clone());
         let region = region.or_else(|| region_of_host(&host).map(str::to_owned));
         let asked = request::parse(parts.method.as_str(), parts.uri.query().unwrap_or_default(), &body)?;
-        *action = Some(asked.action);
+        call.action = Some(asked.action);
         // Nobody is asked about a key, or waited for, because of what is refused in any case.
         match asked.action {
             Ec2Action::Describe(_) => {}
@@ -164,6 +164,7 @@ impl Ec2Face {
             Err(CopyFault::Absent { missed: Some(missed), said, .. })
                 if self.settings.miss == Some(Ec2ApiMiss::Live) =>
             {
+                call.is_asked = true;
                 live_look::look(&core, missed, *said).await?;
                 self.read(&core, &asked, &named, request_id).await
             }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -12,15 +12,17 @@ use tokio::runtime::Handle;
 use super::next_server;
 use super::reload::ReloadSender;
 use super::stop_order::{NextProgram, StopOrder, StopSender};
+use crate::aws::AwsClock;
 use crate::connection::admin::{AdminMessage, ProcessRequest};
 use crate::connection::flag_set::FlagSet;
 use crate::connection::handshake::ServerTerms;
 use crate::connection::lock;
-use crate::connection::server_facts::{ServerFacts, ServerLaunch, StartedBy};
+use crate::connection::server_facts::{ReadApiDay, ServerFacts, ServerLaunch, StartedBy};
 use crate::connection::version::{self, current};
+use crate::ec2_api::call_tally::Ec2CallTally;
 use crate::mcp;
-use crate::model::FailureCode;
 use crate::model::shell_word::command_line;
+use crate::model::{Clock, FailureCode};
 use crate::policy::{PolicyWidening, WritePolicy, WriteRule};
 
 /// How a server without writes says so among its rules.
@@ -33,6 +35,8 @@ pub struct ServerProcess {
     since_ms: i64,
     idle_exit: Option<Duration>,
     http: OnceLock<(Option<SocketAddr>, String)>,
+    /// The counts of EC2's read API, where it is answered.
+    read_api: OnceLock<Arc<Ec2CallTally>>,
     orders: StopSender,
     reloads: ReloadSender,
     terms: ServerTerms,
@@ -64,7 +68,8 @@ impl ServerProcess {
             stop: command_line(["muster", "stop", "--data-dir", data_dir.as_ref()]),
         };
         let reloads = ReloadSender::unheard();
-        ServerProcess { launch, since_ms, idle_exit, http: OnceLock::new(), orders, reloads, terms }
+        let (http, read_api) = (OnceLock::new(), OnceLock::new());
+        ServerProcess { launch, since_ms, idle_exit, http, read_api, orders, reloads, terms }
     }
 
     /// A server inside a process that is something else as well: it can be asked which it is, and nobody can end it.
@@ -101,6 +106,11 @@ impl ServerProcess {
     pub fn serves_http(&self, address: Option<SocketAddr>, url: String) {
         // It listens once.
         drop(self.http.set((address, url)));
+    }
+
+    /// Says that the server answers EC2's read API, whose requests are counted here.
+    pub fn serves_read_api(&self, calls: Arc<Ec2CallTally>) {
+        drop(self.read_api.set(calls));
     }
 
     /// What clients' terms are held against.
@@ -226,8 +236,15 @@ impl ServerProcess {
             kept_because: self.launch.kept_because.clone(),
             idle_exit_s: self.idle_exit.map(|idle| idle.as_secs()),
             rules: self.rules(),
+            read_api: self.read_api.get().map(|calls| read_api(calls)),
         }
     }
+}
+
+/// What EC2's read API answered today.
+fn read_api(calls: &Ec2CallTally) -> ReadApiDay {
+    let today = calls.today(AwsClock::default().now());
+    ReadApiDay { from_copy: today.from_copy, asked: today.asked }
 }
 
 fn listed(rules: &[WriteRule]) -> String {

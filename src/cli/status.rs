@@ -16,7 +16,7 @@ use crate::app::offline::OfflineError;
 use crate::config::{Config, Environment};
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
-use crate::connection::server_facts::ServerFacts;
+use crate::connection::server_facts::{ReadApiDay, ServerFacts};
 use crate::model::Timestamp;
 use crate::model::text::shown;
 
@@ -144,6 +144,11 @@ fn told(config: &Config, server: &ServerPresence, report: &StatusReport, summary
             |seconds| format!("ends {} after its last client", lasting(seconds)),
         );
         lines.push(format!("clients: {} on its socket{http}; it {idle}", server.clients));
+        if let Some(ReadApiDay { from_copy, asked }) = server.read_api {
+            lines.push(format!(
+                "EC2's read API: {from_copy} requests answered from the copy today, {asked} asked of AWS"
+            ));
+        }
         lines.push(format!("command: {}", process_report::command(server)));
         if let Some(why) = &server.kept_because {
             lines

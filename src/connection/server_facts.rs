@@ -103,6 +103,18 @@ pub struct ServerFacts {
     /// The rules that narrow what tools may change in AWS, as flags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// What EC2's read API answered today; absent where it is not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_api: Option<ReadApiDay>,
+}
+
+/// How EC2's read API answered the requests of a day, in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadApiDay {
+    /// How many it answered from the copy.
+    pub from_copy: u64,
+    /// How many AWS was asked for.
+    pub asked: u64,
 }
 
 #[cfg(test)]

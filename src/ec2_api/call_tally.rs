@@ -1,14 +1,14 @@
-//! Counts what clients of EC2's read API ask for, how long that takes, and how it ends.
+//! Counts what clients of EC2's read API ask for, how long that takes, how it ends, and how many calls AWS was saved.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::action::Ec2Action;
 use super::copy_fault::CopyFault;
-use crate::model::{CountedDurations, DurationTally};
+use crate::model::{CountedDurations, DurationTally, Timestamp};
 
 /// The bounds of durations of answers.
 const ANSWERS: &[Duration] = &[
@@ -24,53 +24,118 @@ const ANSWERS: &[Duration] = &[
 /// Stands for an action that is none of those that are answered.
 const OTHER: &str = "_OTHER";
 
+/// The milliseconds of a day.
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+
+/// A request, as far as it is known what it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NotedCall {
+    /// What it asks for, once that is known.
+    pub action: Option<Ec2Action>,
+    /// Whether AWS is asked for it.
+    pub is_asked: bool,
+}
+
+/// How requests of one day were answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CountedDay {
+    /// How many days it is since 1970-01-01.
+    day: i64,
+    /// Those that were answered from the copy.
+    pub from_copy: u64,
+    /// Those that AWS was asked for.
+    pub asked: u64,
+}
+
 /// Requests that are counted together: by action, and by the code of the error, which is empty for an answer.
 type CountedCall = (&'static str, &'static str);
 
 /// The counts of requests since the server began.
 #[derive(Debug, Default)]
-pub struct Ec2CallTally(RwLock<BTreeMap<CountedCall, Arc<DurationTally>>>);
+pub struct Ec2CallTally {
+    times: RwLock<BTreeMap<CountedCall, Arc<DurationTally>>>,
+    /// The answers from the copy by action, each of which AWS would have been asked for.
+    saved: Mutex<BTreeMap<&'static str, u64>>,
+    today: Mutex<CountedDay>,
+}
 
 impl Ec2CallTally {
-    /// Counts a request that took this long. `fault` is why it was not answered, if it was not.
-    pub fn note(&self, action: Option<Ec2Action>, fault: Option<&CopyFault>, took: Duration) {
-        let name = match action {
+    /// Counts a request that took this long and ended at `now`. `fault` is why it was not answered, if it was not.
+    pub fn note(&self, call: NotedCall, fault: Option<&CopyFault>, took: Duration, now: Timestamp) {
+        let name = match call.action {
             Some(action @ Ec2Action::Describe(_)) => action.name(),
             Some(Ec2Action::Other(_) | Ec2Action::Change(_)) | None => OTHER,
         };
+        let is_saved = fault.is_none() && !call.is_asked;
+        if is_saved {
+            *self.saved.lock().entry(name).or_default() += 1;
+        }
+        let mut today = self.today.lock();
+        *today = today.at(now);
+        today.from_copy += u64::from(is_saved);
+        today.asked += u64::from(call.is_asked);
+        drop(today);
         let key = (name, fault.map_or("", CopyFault::code));
-        if let Some(times) = self.0.read().get(&key) {
+        if let Some(times) = self.times.read().get(&key) {
             return times.note(took);
         }
-        let mut times = self.0.write();
+        let mut times = self.times.write();
         times.entry(key).or_insert_with(|| Arc::new(DurationTally::new(ANSWERS))).note(took);
     }
 
     /// The requests so far, by action and code.
     #[must_use]
     pub fn counted(&self) -> Vec<(&'static str, &'static str, CountedDurations)> {
-        self.0.read().iter().map(|((action, code), times)| (*action, *code, times.counted())).collect()
+        self.times.read().iter().map(|((action, code), times)| (*action, *code, times.counted())).collect()
+    }
+
+    /// How many calls AWS was saved so far, by action.
+    #[must_use]
+    pub fn saved(&self) -> Vec<(&'static str, u64)> {
+        self.saved.lock().iter().map(|(action, count)| (*action, *count)).collect()
+    }
+
+    /// How the requests of the day of `now` were answered, in UTC.
+    #[must_use]
+    pub fn today(&self, now: Timestamp) -> CountedDay {
+        self.today.lock().at(now)
+    }
+}
+
+impl CountedDay {
+    /// The counts of the day of `now`, which begin at none.
+    fn at(self, now: Timestamp) -> Self {
+        let day = now.as_millis().div_euclid(DAY);
+        if day == self.day { self } else { CountedDay { day, ..CountedDay::default() } }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fixtures::at_millis;
 
     #[test]
     fn requests_are_counted_by_action_and_code() {
         let tally = Ec2CallTally::default();
-        let action = Ec2Action::named;
-        tally.note(action("DescribeVpcs"), None, Duration::from_millis(3));
-        tally.note(action("DescribeVpcs"), None, Duration::from_secs(30));
-        tally.note(action("DescribeVpcs"), Some(&CopyFault::Token), Duration::ZERO);
-        tally.note(action("RunInstances"), Some(&CopyFault::Opening), Duration::ZERO);
-        tally.note(None, Some(&CopyFault::Opening), Duration::ZERO);
+        let call = |name| NotedCall { action: Ec2Action::named(name), is_asked: false };
+        let asked = NotedCall { is_asked: true, ..call("DescribeVpcs") };
+        let note = |call, fault: Option<&CopyFault>, took| tally.note(call, fault, took, at_millis(5));
+        note(call("DescribeVpcs"), None, Duration::from_millis(3));
+        note(asked, None, Duration::from_secs(30));
+        note(call("DescribeVpcs"), Some(&CopyFault::Token), Duration::ZERO);
+        note(call("RunInstances"), Some(&CopyFault::Opening), Duration::ZERO);
+        note(NotedCall::default(), Some(&CopyFault::Opening), Duration::ZERO);
         let counted: Vec<_> =
             tally.counted().into_iter().map(|(action, code, times)| (action, code, times.count)).collect();
         assert_eq!(
             counted,
             [("DescribeVpcs", "", 2), ("DescribeVpcs", "InvalidNextToken", 1), ("_OTHER", "Unavailable", 2)]
         );
+        assert_eq!(tally.saved(), [("DescribeVpcs", 1)], "what AWS was asked for saved nothing");
+        let today = tally.today(at_millis(DAY - 1));
+        assert_eq!((today.from_copy, today.asked), (1, 1));
+        let next = tally.today(at_millis(DAY));
+        assert_eq!((next.from_copy, next.asked), (0, 0), "another day");
     }
 }

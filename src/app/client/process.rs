@@ -389,6 +389,7 @@ mod tests {
             kept_because: None,
             idle_exit_s: None,
             rules: Vec::new(),
+            read_api: None,
         }
     }
 

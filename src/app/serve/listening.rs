@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -100,6 +101,7 @@ impl Listening {
                 );
                 return;
             }
+            listener.process().serves_read_api(Arc::clone(listener.ec2_calls()));
             let routes = ec2_route::routes(listener, settings, options.allowed_hosts.clone(), ec2_keys);
             listener.listen_beside("EC2's read API", ec2_api, routes, tls);
         }

@@ -53,8 +53,16 @@ static READ_API: MetricSpec = MetricSpec {
     unit: MetricUnit::Seconds,
     form: MetricForm::Histogram,
     labels: &["action", "error_type"],
-    help: "How long answers of EC2's read API took, by action; error_type is the code of an error, and empty for an answer, which is a \
-           call that AWS was saved",
+    help: "How long answers of EC2's read API took, by action; error_type is the code of an error, and empty for an answer",
+};
+
+static READ_API_SAVED: MetricSpec = MetricSpec {
+    name: "muster_read_api_calls_saved",
+    unit: MetricUnit::None,
+    form: MetricForm::Counter,
+    labels: &["action"],
+    help: "Calls that AWS was saved because EC2's read API answered them from the copy, by action; a page is one, and what AWS was \
+           asked for all the same is none",
 };
 
 static SUBSCRIBERS: MetricSpec = MetricSpec {
@@ -76,7 +84,7 @@ static NOTIFICATIONS: MetricSpec = MetricSpec {
 
 /// The metrics that are described here.
 pub(super) static SPECS: &[&MetricSpec] =
-    &[&OPERATIONS, &SESSIONS, &CLIENTS, &REFUSED, &READ_API, &SUBSCRIBERS, &NOTIFICATIONS];
+    &[&OPERATIONS, &SESSIONS, &CLIENTS, &REFUSED, &READ_API, &READ_API_SAVED, &SUBSCRIBERS, &NOTIFICATIONS];
 
 /// Adds what clients asked for. `connected` are the MCP clients of the socket.
 pub(super) fn add_operations(page: &mut MetricsPage, operations: &Operations, connected: usize) {
@@ -103,6 +111,9 @@ pub(super) fn add_operations(page: &mut MetricsPage, operations: &Operations, co
 pub(super) fn add_read_api(page: &mut MetricsPage, calls: &Ec2CallTally) {
     for (action, code, counted) in calls.counted() {
         page.add(&READ_API, [action, code], MetricValue::Durations(counted));
+    }
+    for (action, count) in calls.saved() {
+        page.add(&READ_API_SAVED, [action], MetricValue::Count(count));
     }
 }
 
