@@ -1,5 +1,6 @@
 //! EC2's own read API over HTTP: what arrives, what it is answered from, and the headers that say how fresh an answer is.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout};
@@ -130,7 +132,7 @@ impl Ec2Face {
         }
         let body = match timeout(ARRIVAL, to_bytes(body, LONGEST)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(_)) => return Err(Ec2Fault::Form(FormFault::TooLong).into()),
+            Ok(Err(error)) => return Err(Ec2Fault::Form(unread(&error)).into()),
             Err(_) => return Err(CopyFault::Slow),
         };
         // As they are now: one may have been revoked.
@@ -201,6 +203,12 @@ impl Ec2Face {
             books: self.books.clone(),
         }
     }
+}
+
+/// Why a body could not be read.
+fn unread(error: &axum::Error) -> FormFault {
+    let is_longest = error.source().is_some_and(|source| source.downcast_ref::<LengthLimitError>().is_some());
+    if is_longest { FormFault::TooLong } else { FormFault::Broken }
 }
 
 /// Why what answers a request came to no end.

@@ -13,6 +13,11 @@ pub enum FormFault {
     /// It is longer than any request.
     #[error("The request is longer than {LONGEST} bytes.")]
     TooLong,
+    /// Its body does not come as its head says.
+    #[error(
+        "The body of the request does not arrive as its head says: its length or its chunks are wrong, or it breaks off."
+    )]
+    Broken,
     /// A `%` is not followed by two digits.
     #[error("The request has a % that no two hexadecimal digits follow.")]
     Percent,

@@ -86,6 +86,8 @@ mod ec2_clients;
 #[cfg(test)]
 mod ec2_doctor;
 #[cfg(test)]
+mod ec2_fuzz;
+#[cfg(test)]
 mod ec2_keys;
 #[cfg(test)]
 mod ec2_misses;
