@@ -18,6 +18,7 @@ mod describe;
 mod doubt;
 pub mod error;
 mod event_plan;
+mod geography;
 mod held_keys;
 pub mod identity;
 mod key_owner;

@@ -26,6 +26,8 @@ use crate::ec2_api::copy_fault::{CopyFault, RETRY_AFTER};
 use crate::ec2_api::desk::{CopyAnswer, Ec2Desk};
 use crate::ec2_api::fault::{Ec2Fault, shown};
 use crate::ec2_api::form::{FormFault, LONGEST};
+use crate::ec2_api::geography::Geographies;
+use crate::ec2_api::geography_desk::GeographyDesk;
 use crate::ec2_api::id_codes;
 use crate::ec2_api::key_owners::{KeyOwner, KeyOwners};
 use crate::ec2_api::place::account_of_path;
@@ -74,6 +76,7 @@ struct Ec2Face {
     keys: Option<Ec2KeyDesk>,
     books: ReservationBooks,
     owners: KeyOwners,
+    geographies: Geographies,
     hosts: Vec<String>,
     turns: [Arc<Semaphore>; 2],
     calls: Arc<Ec2CallTally>,
@@ -93,6 +96,7 @@ pub(super) fn routes(
         keys,
         books: ReservationBooks::default(),
         owners: KeyOwners::default(),
+        geographies: Geographies::default(),
         hosts,
         turns: [AT_ONCE, WHOLE_AT_ONCE].map(|most| Arc::new(Semaphore::new(most))),
         calls: Arc::clone(listener.ec2_calls()),
@@ -165,6 +169,12 @@ impl Ec2Face {
             (None, None) => KeyOwner::NoKey,
         };
         let named = NamedPlace::new(account, owner, region, &core);
+        if let Ec2Action::Describe(table) = asked.action
+            && GeographyDesk::answers(asked.action)
+        {
+            let answer = self.geography(&core).answer(&asked, table, named.asked(), request_id, core.now()).await?;
+            return Ok((answer, self.turn(true).await?));
+        }
         match self.read(&core, &asked, &named, request_id).await {
             Err(CopyFault::Unsure { kind, scope, ids, why }) if self.settings.miss == Some(Ec2ApiMiss::Live) => {
                 let missed = MissedIds { kind, scope, ids, why };
@@ -183,15 +193,30 @@ impl Ec2Face {
         named: &NamedPlace,
         request_id: &str,
     ) -> Result<TurnedAnswer, CopyFault> {
-        let [few, whole] = &self.turns;
-        let turns = if asked.page_size().is_some() || !asked.ids().is_empty() { few } else { whole };
-        let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return Err(CopyFault::Stopping) };
+        let turn = self.turn(asked.page_size().is_some() || !asked.ids().is_empty()).await?;
         let (desk, asked, named) = (self.desk(core), asked.clone(), named.clone());
         let request_id = request_id.to_owned();
         // It goes on when its client leaves, and its turn with it.
         let answer =
             spawn_blocking(move || desk.answer(&asked, named.asked(), &request_id).map(|answer| (answer, turn)));
         answer.await.unwrap_or_else(|error| Err(failed(&error)))
+    }
+
+    /// A turn to answer in: with others for few resources, or with those for everything.
+    async fn turn(&self, is_few: bool) -> Result<OwnedSemaphorePermit, CopyFault> {
+        let [few, whole] = &self.turns;
+        let turns = if is_few { few } else { whole };
+        Arc::clone(turns).acquire_owned().await.map_err(|_| CopyFault::Stopping)
+    }
+
+    fn geography(&self, core: &Core) -> GeographyDesk {
+        GeographyDesk {
+            aws: core.aws.clone(),
+            freshness: core.ingest.freshness().clone(),
+            known: self.geographies.clone(),
+            max_stale: self.settings.max_stale,
+            visibility: core.visibility(),
+        }
     }
 
     fn desk(&self, core: &Core) -> Ec2Desk {
@@ -315,7 +340,9 @@ fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, request_id: &str) ->
         }
     };
     put(&AS_OF, &standing.as_of.to_string());
-    put(&SEQ, &seq.to_string());
+    if let Some(seq) = seq {
+        put(&SEQ, &seq.to_string());
+    }
     if let Some(caveat) = caveat {
         put(&STALE, &plain(&caveat));
     }

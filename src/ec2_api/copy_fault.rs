@@ -40,6 +40,18 @@ pub enum CopyFault {
         /// What to do about it.
         fix: String,
     },
+    /// AWS did not list regions or zones.
+    #[error("Muster could not list {what} of {whose}: {why}. {fix}")]
+    Unlisted {
+        /// What was to be listed.
+        what: &'static str,
+        /// Of what account or scope.
+        whose: String,
+        /// What happened.
+        why: String,
+        /// What to do about it.
+        fix: String,
+    },
     /// Its path is none that is served.
     #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
     Path(String),
@@ -188,6 +200,7 @@ impl CopyFault {
             CopyFault::Defect => "MusterInternalFailure",
             CopyFault::Place(_)
             | CopyFault::Unreached { .. }
+            | CopyFault::Unlisted { .. }
             | CopyFault::Standing(_)
             | CopyFault::Store(_)
             | CopyFault::Damaged { .. }

@@ -36,7 +36,7 @@ pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
         "ec2:StartInstances" => DocumentedLimit { burst: 5, per_second: 2 },
         "ec2:StopInstances" | "ec2:RebootInstances" => DocumentedLimit { burst: 50, per_second: 5 },
         "ec2:CreateSnapshots" => DocumentedLimit { burst: 100, per_second: 5 },
-        "ec2:DescribeRegions" => DESCRIBE,
+        "ec2:DescribeAvailabilityZones" | "ec2:DescribeRegions" => DESCRIBE,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,
         // All calls of STS in an account and region share it; Muster makes the second one once for a denied call, and the third once
         // for a key.
