@@ -18,6 +18,8 @@
 //!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]); [`copy_fault`] says why it does not.
 //! - [`geography_desk`] answers which regions and zones there are, from what AWS said last ([`geography`]), by names and filters
 //!   ([`place_question`]).
+//! - What the copy cannot answer AWS may be asked ([`passing`]), if it only reads ([`passable_read`]), by a request that is made anew
+//!   ([`passed_call`]); [`pass_desk`] answers with what AWS says.
 //! - [`call_tally`] counts requests.
 //!
 //! [`walk`]: crate::query::walk
@@ -37,6 +39,10 @@ pub mod id_codes;
 pub mod key_owners;
 pub mod kind_search;
 pub mod parameter_use;
+pub mod pass_desk;
+pub mod passable_read;
+pub mod passed_call;
+pub mod passing;
 pub mod place;
 pub mod place_question;
 pub mod question;

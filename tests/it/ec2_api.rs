@@ -66,14 +66,14 @@ impl Copied {
 }
 
 /// boto3 at both endpoints.
-fn script(settings: &Value) -> Running {
+pub(crate) fn script(settings: &Value) -> Running {
     let mut script = Environment::Moto.script("ec2_api.py");
     script.arg(settings.to_string());
     Running::start("boto3 at EC2's API", script)
 }
 
 /// The next line of the script.
-fn told(boto3: &mut Running, how: &Value) -> Value {
+pub(crate) fn told(boto3: &mut Running, how: &Value) -> Value {
     let line = boto3.line(PATIENCE);
     serde_json::from_str(&line).unwrap_or_else(|_| panic!("{how}: {line}{}", boto3.tail()))
 }
@@ -362,12 +362,12 @@ fn raw(address: &str, sent: &[u8]) -> String {
 }
 
 /// The header of a request that was signed with a key for a region.
-fn key_of(key: &str, region: &str) -> String {
+pub(crate) fn key_of(key: &str, region: &str) -> String {
     format!("AWS4-HMAC-SHA256 Credential={key}/20261130/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0")
 }
 
 /// Posts a form, and answers what comes back.
-fn post(address: &str, path: &str, host: &str, authorization: &str, body: &str) -> String {
+pub(crate) fn post(address: &str, path: &str, host: &str, authorization: &str, body: &str) -> String {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: {authorization}\r\nContent-Type: \
          application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
