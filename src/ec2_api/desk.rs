@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::action::Ec2Action;
+use super::asked_scope::asked_scope;
 use super::copy_fault::CopyFault;
 use super::fault::Ec2Fault;
 use super::found_page::FoundPage;
 use super::kind_search::KindSearch;
-use super::place::{AskedPlace, PlaceError, place};
+use super::place::AskedPlace;
 use super::question::DescribeQuestion;
 use super::request::Ec2Request;
 use super::reservation_book::ReservationBooks;
@@ -47,8 +48,8 @@ pub struct CopyAnswer {
     pub body: Vec<u8>,
     /// How fresh the copy is.
     pub standing: CopyStanding,
-    /// The newest record that it takes into account.
-    pub seq: Seq,
+    /// The newest record that it takes into account; `None` where it is of what is not recorded.
+    pub seq: Option<Seq>,
     /// Whether its walk goes on from another moment than that of the page before.
     pub is_moved: bool,
 }
@@ -98,7 +99,7 @@ impl Ec2Desk {
         let FoundPage { documents, next, as_of, seq, is_moved } = found?;
         let token = next.map(|next| next.encode());
         let body = response::write(table, &documents, token.as_deref(), request_id);
-        Ok(CopyAnswer { body, standing: standing.then(as_of), seq, is_moved })
+        Ok(CopyAnswer { body, standing: standing.then(as_of), seq: Some(seq), is_moved })
     }
 
     /// Answers a request about tags, of resources of several kinds.
@@ -111,7 +112,7 @@ impl Ec2Desk {
         now: Timestamp,
     ) -> Result<CopyAnswer, CopyFault> {
         let watched: BTreeSet<Scope> = self.freshness.scopes().into_iter().map(|state| state.scope).collect();
-        let scope = self.placed(asked, &watched)?;
+        let scope = asked_scope(&self.freshness, asked, &watched)?;
         let page = TagsPage::of(request, &scope, self.aws.secrets())?;
         let mut standing: Option<CopyStanding> = None;
         for kind in &page.question.kinds {
@@ -139,7 +140,7 @@ impl Ec2Desk {
         let token = found.next.map(|next| next.encode());
         let body = response::write(table, &found.documents, token.as_deref(), request_id);
         let standing = standing.then(found.as_of);
-        Ok(CopyAnswer { body, standing, seq: found.seq, is_moved: found.is_moved })
+        Ok(CopyAnswer { body, standing, seq: Some(found.seq), is_moved: found.is_moved })
     }
 
     /// Checks, after everything is read, that nothing of a kind was found damaged, in any table: what changed since the moment of an
@@ -176,22 +177,7 @@ impl Ec2Desk {
             // It is said of the kind, not of the place.
             self.freshness.scopes().into_iter().map(|state| state.scope).collect()
         };
-        self.placed(asked, &watched)
-    }
-
-    /// The scope that a request is about, of those that are watched. Where there are none because no account can be reached, that is no
-    /// matter of moments.
-    fn placed(&self, asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, CopyFault> {
-        place(asked, watched).map_err(|error| {
-            let of_account = || self.freshness.members().into_iter().next().map(|member| member.trouble);
-            match self.freshness.trouble().or_else(of_account) {
-                Some(trouble) if error == PlaceError::Nothing => {
-                    let what = trouble.what.trim_end_matches('.').to_owned();
-                    CopyFault::Unreached { what, fix: trouble.next_step() }
-                }
-                _ => error.into(),
-            }
-        })
+        asked_scope(&self.freshness, asked, &watched)
     }
 
     fn standing(
