@@ -47,8 +47,14 @@ pub struct CountedDay {
     pub asked: u64,
 }
 
-/// Requests that are counted together: by action, and by the code of the error, which is empty for an answer.
-type CountedCall = (&'static str, &'static str);
+/// What answers from the copy are counted as.
+const COPY: &str = "copy";
+/// What answers of AWS are counted as.
+const PASSED: &str = "aws";
+
+/// Requests that are counted together: by action, by where the answer came from, and by the code of the error, which is empty for an
+/// answer.
+type CountedCall = (&'static str, &'static str, &'static str);
 
 /// The counts of requests since the server began.
 #[derive(Debug, Default)]
@@ -70,12 +76,25 @@ impl Ec2CallTally {
         if is_saved {
             *self.saved.lock().entry(name).or_default() += 1;
         }
+        self.count_today(now, u64::from(is_saved), u64::from(call.is_asked));
+        self.count((name, COPY, fault.map_or("", CopyFault::code)), took);
+    }
+
+    /// Counts a request that AWS was asked in place of the copy, and answered with this status. It ended at `now`.
+    pub fn note_passed(&self, action: Ec2Action, status: u16, took: Duration, now: Timestamp) {
+        let code = if (200..300).contains(&status) { "" } else { OTHER };
+        self.count_today(now, 0, 1);
+        self.count((action.name(), PASSED, code), took);
+    }
+
+    fn count_today(&self, now: Timestamp, from_copy: u64, asked: u64) {
         let mut today = self.today.lock();
         *today = today.at(now);
-        today.from_copy += u64::from(is_saved);
-        today.asked += u64::from(call.is_asked);
-        drop(today);
-        let key = (name, fault.map_or("", CopyFault::code));
+        today.from_copy += from_copy;
+        today.asked += asked;
+    }
+
+    fn count(&self, key: CountedCall, took: Duration) {
         if let Some(times) = self.times.read().get(&key) {
             return times.note(took);
         }
@@ -83,10 +102,11 @@ impl Ec2CallTally {
         times.entry(key).or_insert_with(|| Arc::new(DurationTally::new(ANSWERS))).note(took);
     }
 
-    /// The requests so far, by action and code.
+    /// The requests so far, by action, by where the answer came from, and by code.
     #[must_use]
-    pub fn counted(&self) -> Vec<(&'static str, &'static str, CountedDurations)> {
-        self.times.read().iter().map(|((action, code), times)| (*action, *code, times.counted())).collect()
+    pub fn counted(&self) -> Vec<([&'static str; 3], CountedDurations)> {
+        let times = self.times.read();
+        times.iter().map(|((action, from, code), times)| ([*action, *from, *code], times.counted())).collect()
     }
 
     /// How many calls AWS was saved so far, by action.
@@ -126,15 +146,23 @@ mod tests {
         note(call("DescribeVpcs"), Some(&CopyFault::Token), Duration::ZERO);
         note(call("RunInstances"), Some(&CopyFault::Opening), Duration::ZERO);
         note(NotedCall::default(), Some(&CopyFault::Opening), Duration::ZERO);
-        let counted: Vec<_> =
-            tally.counted().into_iter().map(|(action, code, times)| (action, code, times.count)).collect();
+        let passed = Ec2Action::named("DescribeKeyPairs").unwrap();
+        tally.note_passed(passed, 200, Duration::ZERO, at_millis(5));
+        tally.note_passed(passed, 503, Duration::ZERO, at_millis(5));
+        let counted: Vec<_> = tally.counted().into_iter().map(|(labels, times)| (labels, times.count)).collect();
         assert_eq!(
             counted,
-            [("DescribeVpcs", "", 2), ("DescribeVpcs", "InvalidNextToken", 1), ("_OTHER", "Unavailable", 2)]
+            [
+                (["DescribeKeyPairs", "aws", ""], 1),
+                (["DescribeKeyPairs", "aws", "_OTHER"], 1),
+                (["DescribeVpcs", "copy", ""], 2),
+                (["DescribeVpcs", "copy", "InvalidNextToken"], 1),
+                (["_OTHER", "copy", "Unavailable"], 2)
+            ]
         );
         assert_eq!(tally.saved(), [("DescribeVpcs", 1)], "what AWS was asked for saved nothing");
         let today = tally.today(at_millis(DAY - 1));
-        assert_eq!((today.from_copy, today.asked), (1, 1));
+        assert_eq!((today.from_copy, today.asked), (1, 3));
         let next = tally.today(at_millis(DAY));
         assert_eq!((next.from_copy, next.asked), (0, 0), "another day");
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::action::Ec2Action;
+use super::asked_scope::asked_scope;
 use super::copy_fault::CopyFault;
 use super::damage_concern::may_lack;
 use super::fault::Ec2Fault;
 use super::found_page::FoundPage;
 use super::kind_search::KindSearch;
-use super::place::{AskedPlace, PlaceError, place};
+use super::place::AskedPlace;
 use super::question::DescribeQuestion;
 use super::request::Ec2Request;
 use super::reservation_book::ReservationBooks;
@@ -19,7 +20,7 @@ use super::tags_page::{DESCRIBE_TAGS, TagsPage};
 use super::tags_search::found_tags;
 use super::wire::WireTable;
 use crate::aws::Aws;
-use crate::freshness::{Freshness, MemberTrouble, ScopeFreshness, StatesWanted};
+use crate::freshness::{Freshness, ScopeFreshness, StatesWanted};
 use crate::kinds::{KindSpec, VPC};
 use crate::model::{ResourceId, Scope, ScopeFilter, Seq, SharedClock, Timestamp};
 use crate::query::PastError;
@@ -48,8 +49,8 @@ pub struct CopyAnswer {
     pub body: Vec<u8>,
     /// How fresh the copy is.
     pub standing: CopyStanding,
-    /// The newest record that it takes into account.
-    pub seq: Seq,
+    /// The newest record that it takes into account; `None` where it is of what is not recorded.
+    pub seq: Option<Seq>,
     /// Whether its walk goes on from another moment than that of the page before.
     pub is_moved: bool,
 }
@@ -110,7 +111,7 @@ impl Ec2Desk {
         let FoundPage { documents, next, as_of, seq, is_moved } = found?;
         let token = next.map(|next| next.encode());
         let body = response::write(table, &documents, token.as_deref(), request_id);
-        Ok(CopyAnswer { body, standing: standing.then(as_of), seq, is_moved })
+        Ok(CopyAnswer { body, standing: standing.then(as_of), seq: Some(seq), is_moved })
     }
 
     /// Answers a request about tags, of resources of several kinds.
@@ -123,7 +124,7 @@ impl Ec2Desk {
         now: Timestamp,
     ) -> Result<CopyAnswer, CopyFault> {
         let watched: BTreeSet<Scope> = self.freshness.scopes().into_iter().map(|state| state.scope).collect();
-        let scope = self.placed(asked, &watched)?;
+        let scope = asked_scope(&self.freshness, asked, &watched)?;
         let page = TagsPage::of(request, &scope, self.aws.secrets())?;
         let mut standing: Option<CopyStanding> = None;
         for kind in &page.question.kinds {
@@ -151,7 +152,7 @@ impl Ec2Desk {
         let token = found.next.map(|next| next.encode());
         let body = response::write(table, &found.documents, token.as_deref(), request_id);
         let standing = standing.then(found.as_of);
-        Ok(CopyAnswer { body, standing, seq: found.seq, is_moved: found.is_moved })
+        Ok(CopyAnswer { body, standing, seq: Some(found.seq), is_moved: found.is_moved })
     }
 
     /// Checks, after everything is read as of `seq`, that an answer lacks nothing of a kind because it is damaged.
@@ -191,34 +192,7 @@ impl Ec2Desk {
             // It is said of the kind, not of the place.
             self.freshness.scopes().into_iter().map(|state| state.scope).collect()
         };
-        self.placed(asked, &watched)
-    }
-
-    /// The scope that a request is about, of those that are watched. Where its account cannot be reached, or none can, that is no
-    /// matter of moments.
-    fn placed(&self, asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, CopyFault> {
-        place(asked, watched).map_err(|error| {
-            let members = self.freshness.members();
-            let (whom, trouble) = match &error {
-                PlaceError::Nothing => {
-                    let of_account = || members.into_iter().next().map(|member| member.trouble);
-                    ("any account".to_owned(), self.freshness.trouble().or_else(of_account))
-                }
-                PlaceError::UnwatchedAccount { account, .. } => {
-                    let named = members.into_iter().find(|member| member.is_called(account));
-                    let whom = named.as_ref().map_or_else(String::new, MemberTrouble::told);
-                    (format!("the account {whom}"), named.map(|member| member.trouble))
-                }
-                _ => return error.into(),
-            };
-            let Some(trouble) = trouble else {
-                // Something is watched, and they see nothing of it: that is no matter of moments either.
-                let is_seen = error != PlaceError::Nothing || self.freshness.len() == 0;
-                return if is_seen { error.into() } else { PlaceError::NothingSeen.into() };
-            };
-            let what = trouble.what.trim_end_matches('.').to_owned();
-            CopyFault::Unreached { whom, what, fix: trouble.next_step() }
-        })
+        asked_scope(&self.freshness, asked, &watched)
     }
 
     fn standing(

@@ -92,6 +92,8 @@ mod ec2_keys;
 #[cfg(test)]
 mod ec2_misses;
 #[cfg(test)]
+mod ec2_passed;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod events;

@@ -10,9 +10,10 @@ and with their other names.
 The names of fields are those of boto3 and of the AWS CLI, as documents have them, but for
 one: network interfaces have their tags under `Tags`, as everything else has.
 
-Besides, actions.txt has the names of all actions of EC2, and reads.txt those that only read and show no secrets: user data,
-passwords, keys, consoles, and whatever else the model calls sensitive. Actions that AWS's table of permissions does not know are
-not among them.
+Besides, actions.txt has the names of all actions of EC2, and reads.txt those that only read and show no secrets (user data,
+passwords, keys, consoles, and whatever else the model calls sensitive), each with its parameters by their wire names. Actions that
+AWS's table of permissions does not know are not among them, nor those that write something elsewhere. Of an action that reads one
+attribute, some of which are secrets, the parameter Attribute has the values after it that are none.
 """
 
 import gzip
@@ -33,14 +34,18 @@ DescribeSnapshots DescribeSubnets DescribeTags DescribeVolumes DescribeVpcs
 """.split()
 READS = ("Describe", "Get", "List", "Search")
 # Members of answers that show secrets, beside those that the model calls sensitive.
-SECRETS = {"ImageData", "LaunchTemplateData", "Output", "PasswordData", "PreSharedKey", "UefiData", "UserData"}
+SECRETS = {"ImageData", "LaunchTemplateData", "Output", "PasswordData", "PreSharedKey", "TokenValue", "UefiData", "UserData"}
+# What AWS calls a read, and what puts a file into a bucket all the same.
+WRITES = {"GetFlowLogsIntegrationTemplate"}
+# Actions that read one attribute, with the attributes that are secrets.
+ATTRIBUTES = {"DescribeInstanceAttribute": {"userData"}, "DescribeImageAttribute": {"uefiData"}}
 # What AWS's table of permissions does not know (yet), so that nobody says that it only reads.
-UNKNOWN = """
+UNKNOWN = set("""
 DescribeCapacityReservationDateChangeQuotes DescribeMetricCategories DescribeNetworkingFlexCostAllocationPolicies
 DescribeNetworkingFlexCostAllocationPolicyAssociations DescribeTransitGatewayNetworkFunctionAttachments
 GetCapacityManagerSupportabilityScores GetClientVpnEndpointAuthorizationPolicy GetImageFindings
 GetNetworkingFlexCostAllocationPolicyVersions GetTransitGatewayAttachmentNatConfiguration
-""".split()
+""".split())
 IN_DOCUMENTS = {("NetworkInterface", "TagSet"): "Tags"}
 
 
@@ -105,7 +110,11 @@ class Table:
                 raise SystemExit(f"{name}.{field}: its elements are not called item")
 
 
-def documented(text):
+# Other names of filters that AWS takes and does not document any more, but clients still use: Terraform's data source aws_vpc does.
+FORMER = {"DescribeVpcs": {"is-default": ["isDefault"]}}
+
+
+def documented(action, text):
     """The names of the filters that a documentation lists, each with its other names: the first of each point that is no point of
     another."""
     depth, filters = 0, {}
@@ -114,7 +123,8 @@ def documented(text):
         if mark == "li" and depth == 1:
             name = "tag:" if name == "tag" or name.startswith("tag:") else html.unescape(name)
             also = re.findall(r"You can also use ([^.]*) as the filter name", rest)
-            filters[name] = [name] + re.findall(r"<code>([^<]+)</code>", "".join(also))
+            former = FORMER.get(action, {}).get(name, [])
+            filters[name] = [name] + re.findall(r"<code>([^<]+)</code>", "".join(also)) + former
     return [" ".join(names) for _, names in sorted(filters.items())]
 
 
@@ -128,7 +138,7 @@ def table(service, action):
     made.items(answer)
     made.structures(made.fields(f"! {action}", answer, in_answers))
     (filters,) = [member for name, member in made.shapes[operation["input"]["shape"]]["members"].items() if "Filter" in name]
-    return made.lines + [f"~ {action}"] + documented(filters["documentation"])
+    return made.lines + [f"~ {action}"] + documented(action, filters["documentation"])
 
 
 def shows_secrets(shapes, name, seen):
@@ -146,9 +156,18 @@ def harmless(service):
     """The actions that only read and show no secrets."""
     for action, operation in sorted(service["operations"].items()):
         answer = operation.get("output", {}).get("shape")
-        if action.startswith(READS) and action not in UNKNOWN and answer:
-            if not shows_secrets(service["shapes"], answer, set()):
-                yield action
+        if action.startswith(READS) and action not in UNKNOWN | WRITES and answer:
+            if action in ATTRIBUTES or not shows_secrets(service["shapes"], answer, set()):
+                yield " ".join([action, *parameters(service["shapes"], operation["input"]["shape"], ATTRIBUTES.get(action))])
+
+
+def parameters(shapes, name, secrets):
+    """The wire names of parameters; the one that names an attribute has those that are no secrets after it."""
+    for field, member in sorted(shapes[name]["members"].items(), key=lambda each: in_requests(each[1], each[0])):
+        values = ""
+        if secrets and field == "Attribute":
+            values = "=" + "|".join(value for value in shapes[member["shape"]]["enum"] if value not in secrets)
+        yield in_requests(member, field) + values
 
 
 def main():
