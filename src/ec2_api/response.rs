@@ -24,9 +24,14 @@ pub fn write<'a>(
     next_token: Option<&str>,
     request_id: &str,
 ) -> Vec<u8> {
+    finish(table, begin(table, documents, request_id), next_token)
+}
+
+/// The beginning of an answer, which goes on with more documents.
+#[must_use]
+pub fn begin<'a>(table: &WireTable, documents: impl IntoIterator<Item = &'a Document>, request_id: &str) -> String {
     let documents = documents.into_iter();
-    let mut answer =
-        WrittenAnswer { table, out: String::with_capacity(512 + RESOURCE_BYTES * documents.size_hint().0) };
+    let mut answer = WrittenAnswer::of(table, documents.size_hint().0);
     let action = table.action;
     write!(
         answer.out,
@@ -37,13 +42,35 @@ pub fn write<'a>(
     escape(request_id, &mut answer.out);
     answer.close("requestId");
     if let Some(listing) = table.listing() {
-        answer.within(listing.wire, |answer| answer.items(listing, documents));
+        answer.open(listing.wire);
+        answer.items(listing, documents);
+    }
+    answer.out
+}
+
+/// More of an answer that has begun: documents that follow those before, and share no reservation with them.
+#[must_use]
+pub fn more<'a>(table: &WireTable, documents: impl IntoIterator<Item = &'a Document>) -> String {
+    let documents = documents.into_iter();
+    let mut answer = WrittenAnswer::of(table, documents.size_hint().0);
+    if let Some(listing) = table.listing() {
+        answer.items(listing, documents);
+    }
+    answer.out
+}
+
+/// Ends an answer that has begun.
+#[must_use]
+pub fn finish(table: &WireTable, begun: String, next_token: Option<&str>) -> Vec<u8> {
+    let mut answer = WrittenAnswer { table, out: begun };
+    if let Some(listing) = table.listing() {
+        answer.close(listing.wire);
     }
     let token = table.answer.iter().find(|field| field.name == "NextToken");
     if let (Some(field), Some(token)) = (token, next_token) {
         answer.within(field.wire, |answer| escape(token, &mut answer.out));
     }
-    write!(answer.out, "</{action}Response>").ok();
+    write!(answer.out, "</{}Response>", table.action).ok();
     answer.out.into_bytes()
 }
 
@@ -54,6 +81,11 @@ struct WrittenAnswer<'t> {
 }
 
 impl<'t> WrittenAnswer<'t> {
+    /// Nothing yet, with room for so many documents.
+    fn of(table: &'t WireTable, documents: usize) -> Self {
+        WrittenAnswer { table, out: String::with_capacity(512 + RESOURCE_BYTES * documents) }
+    }
+
     fn items<'a>(&mut self, listing: &WireField, documents: impl Iterator<Item = &'a Document>) {
         let WireForm::Structure(structure) = listing.form else { return };
         let fields = self.table.fields(structure);
@@ -128,11 +160,15 @@ impl<'t> WrittenAnswer<'t> {
     }
 
     fn within(&mut self, element: &str, inside: impl FnOnce(&mut Self)) {
+        self.open(element);
+        inside(self);
+        self.close(element);
+    }
+
+    fn open(&mut self, element: &str) {
         self.out.push('<');
         self.out.push_str(element);
         self.out.push('>');
-        inside(self);
-        self.close(element);
     }
 
     fn close(&mut self, element: &str) {

@@ -8,7 +8,7 @@ use crate::ec2_api::request::parse;
 use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, scope, state};
 use crate::model::secret_tags::MarkKey;
-use crate::model::{Cause, Event, Evidence, Group, Map, SecretTags, Source, Value};
+use crate::model::{Cause, Event, Evidence, Group, Map, SecretTags, Seq, Source, Value};
 use crate::store::{CommitBatch, StoreOptions, Writer};
 
 /// Instances, each of a reservation that its number says.
@@ -129,6 +129,67 @@ proptest! {
                 Some(next) => token = Some(next.encode()),
                 None => break,
             }
+        }
+        seen.sort_by(|a, b| a.text("InstanceId").cmp(&b.text("InstanceId")));
+        prop_assert_eq!(seen, then);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_answer_without_pages_is_of_one_moment_part_by_part(
+        before in proptest::collection::vec((0..INSTANCES, any::<bool>().prop_map(Some)), 0..60),
+        between in proptest::collection::vec(ops(), 12),
+        running: bool,
+        indexed: bool,
+        begun in proptest::option::of(5..9_usize),
+    ) {
+        let mut account = Account::new();
+        account.play(&before);
+        if indexed {
+            account.store.build_index().unwrap();
+        }
+        let filter = if running { "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running" } else { "" };
+        let is_met = |document: &Document| !running || document.text("State.Name") == Some("running");
+        let then: Vec<Document> = account.plain.values().filter(|document| is_met(document)).cloned().collect();
+        let standing = CopyStanding { as_of: at_millis(1), stale: None, doubt: None };
+        let books = ReservationBooks::default();
+        let search = |store: &Store, parameters: &str, after: Option<&Cursor>| {
+            let asked = question(&format!("{filter}{parameters}"));
+            let search = KindSearch::new(store, &books, &asked, scope());
+            match after {
+                Some(after) => search.part_after(after),
+                None => search.found(&standing, at_millis(2)),
+            }
+        };
+        let (mut seen, mut reservations, mut between) = (Vec::new(), BTreeSet::new(), between.into_iter());
+        // A page may come before, and the rest without pages.
+        let token = begun.map(|limit| {
+            let page = search(&account.store, &format!("&MaxResults={limit}"), None).unwrap();
+            account.play(&between.next().unwrap());
+            (page.documents, page.next.map(|next| format!("&NextToken={}", next.encode())))
+        });
+        let mut part = match token {
+            Some((documents, None)) => FoundPage { documents, next: None, as_of: at_millis(1), seq: Seq::ZERO, is_moved: false },
+            Some((documents, Some(token))) => {
+                reservations.extend(documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()));
+                seen.extend(documents);
+                search(&account.store, &token, None).unwrap()
+            }
+            None => search(&account.store, "", None).unwrap(),
+        };
+        loop {
+            let of_part: BTreeSet<String> =
+                part.documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+            for reservation in of_part {
+                prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
+            }
+            seen.extend(part.documents);
+            account.play(&between.next().unwrap_or_default());
+            let Some(after) = part.next else { break };
+            part = search(&account.store, "", Some(&after)).unwrap();
         }
         seen.sort_by(|a, b| a.text("InstanceId").cmp(&b.text("InstanceId")));
         prop_assert_eq!(seen, then);
