@@ -46,4 +46,5 @@ pub mod tags_page;
 pub mod tags_search;
 pub mod walk_mark;
 pub mod wire;
+mod xml_fields;
 mod xml_text;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::fault::Ec2Fault;
-use super::found_page::{FoundPage, PART};
+use super::found_page::{FoundPage, PART, PARTS};
 use super::id_codes;
 use super::question::DescribeQuestion;
 use super::reservation_book::{FollowedBook, ReservationBooks};
@@ -14,6 +14,7 @@ use super::standing::CopyStanding;
 use super::walk_mark::WalkMark;
 use crate::kinds::{INSTANCE, KindSpec, by_slug};
 use crate::model::{Document, Kind, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::query::document_walk::WalkedDocument;
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
 use crate::query::{Cursor, Filters, PastError, Point};
 use crate::store::Store;
@@ -52,7 +53,7 @@ impl<'q> KindSearch<'q> {
         let ground = WalkGround::of(self.store, now)?;
         if self.question.is_named() {
             let step = WalkStep::first(&ground);
-            let documents = self.named(standing, step.point)?;
+            let documents = self.named(standing, step.point)?.into_iter().map(WalkedDocument::from).collect();
             let (as_of, seq) = (standing.as_of, step.point.seq);
             return Ok(FoundPage { documents, next: None, as_of, seq, is_moved: false });
         }
@@ -177,8 +178,8 @@ impl<'q> KindSearch<'q> {
         let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
         let walk = WalkQuery { limit, ..self.walk() };
-        let walked = walk.page(self.store, step, |point, id, document| {
-            if !self.admits(&document) {
+        let walked = walk.page_of(self.store, step, Some(&PARTS), |point, id, document| {
+            if !self.admits(&document.parts) {
                 return ControlFlow::Continue(0);
             }
             if limit.is_none() && documents.len() >= first_part {
@@ -235,18 +236,18 @@ impl<'q> KindSearch<'q> {
     /// books are not opened for them before that is known.
     fn others_after(
         &self,
-        documents: &[Document],
+        documents: &[WalkedDocument],
         last: &ResourceId,
         point: Point,
-    ) -> Result<Vec<Document>, PastError> {
+    ) -> Result<Vec<WalkedDocument>, PastError> {
         let book = self.books.followed(self.store, &self.scope)?;
         let reservations: BTreeSet<&str> =
-            documents.iter().filter_map(|document| document.text("ReservationId")).collect();
+            documents.iter().filter_map(|document| document.parts.text("ReservationId")).collect();
         let mut others = Vec::new();
         for members in reservations.into_iter().filter_map(|reservation| book.several(reservation)) {
             for member in members.iter().filter(|member| ***member > *last.id) {
                 let other = self.walk().one(self.store, &self.id(member), point)?;
-                others.extend(other.filter(|other| self.admits(other)));
+                others.extend(other.filter(|other| self.admits(other)).map(WalkedDocument::from));
             }
         }
         Ok(others)
@@ -260,10 +261,10 @@ impl<'q> KindSearch<'q> {
         book: Option<&FollowedBook>,
         begun: Option<&str>,
         id: &ResourceId,
-        document: Document,
+        document: WalkedDocument,
         point: Point,
-    ) -> Result<Vec<Document>, PastError> {
-        let members = book.and_then(|book| book.several(document.text("ReservationId")?));
+    ) -> Result<Vec<WalkedDocument>, PastError> {
+        let members = book.and_then(|book| book.several(document.parts.text("ReservationId")?));
         let Some(members) = members.filter(|members| members.contains(&id.id)) else { return Ok(vec![document]) };
         let mut together = Vec::new();
         for member in members.iter() {
@@ -275,7 +276,7 @@ impl<'q> KindSearch<'q> {
             if *member < id.id {
                 return Ok(Vec::new());
             }
-            together.push(other);
+            together.push(other.into());
         }
         together.insert(0, document);
         Ok(together)

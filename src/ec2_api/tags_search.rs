@@ -11,12 +11,16 @@ use super::tags_page::TagsPage;
 use super::walk_mark::WalkMark;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Document, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::query::document_walk::WalkedDocument;
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
 use crate::query::{Cursor, Filters, Point};
 use crate::store::Store;
 
 /// About how many tags are found before they are written, where an answer is not asked for in pages.
 const TAGS: usize = 5 * PART;
+
+/// The parts of documents that tell of tags, and whose they are.
+const TAGGED: [&str; 2] = ["OwnerId", "Tags"];
 
 /// A page of tags: those of one kind after the other, and those of one resource together. A walk that began longer than `longest` ago
 /// goes on from now. `as_of` is how fresh the copy is now. Blocks while it reads.
@@ -80,7 +84,7 @@ fn found_from(
             if is_full {
                 return ControlFlow::Break(());
             }
-            documents.extend(tags);
+            documents.extend(tags.into_iter().map(WalkedDocument::from));
             last = Some(id);
             ControlFlow::Continue(0)
         };
@@ -97,7 +101,9 @@ fn found_from(
                 }
             }
         } else {
-            query.page(store, &WalkStep { after, ..step.clone() }, visit)?;
+            let parts = Some(&TAGGED[..]);
+            let step = WalkStep { after, ..step.clone() };
+            query.page_of(store, &step, parts, |point, id, document| visit(point, id, document.parts))?;
         }
         if is_full || failed.is_some() {
             break;
@@ -144,7 +150,7 @@ mod tests {
             let found = found_tags(&store, &page, &scope(), at_millis(2), None, at_millis(1)).unwrap();
             assert_eq!((found.as_of, found.is_moved), (at_millis(1), false));
             let of_page: BTreeSet<String> =
-                found.documents.iter().map(|tag| tag.text("ResourceId").unwrap().to_owned()).collect();
+                found.documents.iter().map(|tag| tag.parts.text("ResourceId").unwrap().to_owned()).collect();
             pages.push((of_page.into_iter().collect::<Vec<_>>(), found.documents.len()));
             let Some(next) = found.next else { break };
             token = format!("&NextToken={}", next.encode());

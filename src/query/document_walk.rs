@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use super::moment::{PastError, Point, holds};
 use crate::model::known::Tombstone;
 use crate::model::{Current, Document, Kind, ResourceId, ScopeFilter, Seq};
-use crate::store::{Matcher, ReadError, Snapshot, Store};
+use crate::store::{Matcher, ReadError, Snapshot, Store, StoredDocument};
 
 /// How many resources are read from one snapshot, unless a walk says that it needs fewer.
 const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
@@ -28,10 +28,35 @@ pub struct DocumentWalk<'a> {
     pub point: Point,
     /// About how many resources are needed, if that is known.
     pub wanted: Option<usize>,
+    /// The parts of documents that are enough beside their stored form; `None`: they are needed as a whole.
+    pub parts: Option<&'a [&'a str]>,
+}
+
+/// A document that a walk came to.
+#[derive(Clone, Debug)]
+pub struct WalkedDocument {
+    /// The parts of it that were asked for, or all of it.
+    pub parts: Document,
+    /// All of it, if `parts` are not.
+    pub stored: Option<StoredDocument>,
 }
 
 /// A document that is read if it is asked for; `None` if the resource was not there.
-pub type AskedDocument<'a> = &'a mut dyn FnMut() -> Result<Option<Document>, PastError>;
+pub type AskedDocument<'a> = &'a mut dyn FnMut() -> Result<Option<WalkedDocument>, PastError>;
+
+impl From<Document> for WalkedDocument {
+    fn from(document: Document) -> Self {
+        WalkedDocument { parts: document, stored: None }
+    }
+}
+
+#[cfg(test)]
+impl WalkedDocument {
+    /// All of it.
+    pub(crate) fn whole(&self) -> Document {
+        self.stored.as_ref().map_or_else(|| self.parts.clone(), |stored| stored.whole().unwrap())
+    }
+}
 
 /// A resource that is there now, and the record that changed it last.
 struct HeldNow {
@@ -71,7 +96,7 @@ impl DocumentWalk<'_> {
                 let shown = if now.changed > self.point.seq {
                     self.show_then(&snapshot, &now.id, &mut visit)?
                 } else if now.is_met {
-                    visit(&now.id, &mut || Ok(snapshot.current(&now.id)?.map(|current| current.document)))?
+                    visit(&now.id, &mut || Ok(self.current(&snapshot, &now.id)?))?
                 } else {
                     ControlFlow::Continue(())
                 };
@@ -88,6 +113,18 @@ impl DocumentWalk<'_> {
             after = Some(end);
             size = (2 * size).min(STEP);
         }
+    }
+
+    /// The document of a resource as it is now.
+    fn current(&self, snapshot: &Snapshot, id: &ResourceId) -> Result<Option<WalkedDocument>, ReadError> {
+        if let Some(wanted) = self.parts {
+            let Some(stored) = snapshot.stored(id)? else { return Ok(None) };
+            if let Some(parts) = stored.document.parts(wanted) {
+                return Ok(Some(WalkedDocument { parts, stored: Some(stored.document) }));
+            }
+        }
+        // Where it is damaged, this says how.
+        Ok(snapshot.current(id)?.map(|current| current.document.into()))
     }
 
     /// Those that are there now, at most `size`.
@@ -140,7 +177,7 @@ impl DocumentWalk<'_> {
         let is_met =
             |then: &Current| self.matcher.conditions().is_empty() || self.matcher.matches(&snapshot.row_of(id, then));
         let Some(then) = then.filter(is_met) else { return Ok(ControlFlow::Continue(())) };
-        let mut document = Some(then.document);
+        let mut document = Some(then.document.into());
         visit(id, &mut || Ok(document.take()))
     }
 }

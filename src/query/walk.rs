@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::cursor::Cursor;
-use super::document_walk::{AskedDocument, DocumentWalk};
+use super::document_walk::{AskedDocument, DocumentWalk, WalkedDocument};
 use super::filter::{DocumentCondition, Filters};
 use super::moment::{PastError, Point, holds};
 use super::past::row_at;
@@ -138,6 +138,21 @@ impl WalkQuery<'_> {
         step: &WalkStep,
         mut visit: impl FnMut(Point, ResourceId, Document) -> ControlFlow<(), usize>,
     ) -> Result<WalkedPage, PastError> {
+        self.page_of(store, step, None, |point, id, document| visit(point, id, document.parts))
+    }
+
+    /// The same, for whom these parts of documents are enough beside their stored form. Those that conditions judge, and those that
+    /// changed since the moment, come as a whole.
+    ///
+    /// # Errors
+    /// As [`WalkQuery::page`].
+    pub fn page_of(
+        &self,
+        store: &Store,
+        step: &WalkStep,
+        parts: Option<&[&str]>,
+        mut visit: impl FnMut(Point, ResourceId, WalkedDocument) -> ControlFlow<(), usize>,
+    ) -> Result<WalkedPage, PastError> {
         let WalkQuery { kind, scope, filters, limit, .. } = *self;
         if step.after.is_none()
             && !filters.matcher().conditions().is_empty()
@@ -153,7 +168,7 @@ impl WalkQuery<'_> {
                 if row_at(&snapshot, &id, point)?.is_none() {
                     continue;
                 }
-                let mut read = || Ok(snapshot.past(&id, point.seq)?.map(|then| then.document));
+                let mut read = || Ok(snapshot.past(&id, point.seq)?.map(|then| then.document.into()));
                 if self.show(&id, &mut read, point, &mut page, &mut visit)?.is_break() {
                     break;
                 }
@@ -161,7 +176,8 @@ impl WalkQuery<'_> {
             return Ok(WalkedPage { point, next: page.next });
         }
         let (point, mut page) = (step.point, PageSoFar::new(limit));
-        let documents = DocumentWalk { kind, scope, matcher: filters.matcher(), point, wanted: limit };
+        let parts = parts.filter(|_| self.conditions.is_empty());
+        let documents = DocumentWalk { kind, scope, matcher: filters.matcher(), point, wanted: limit, parts };
         documents
             .each(store, step.after.as_ref(), |id, document| self.show(id, document, point, &mut page, &mut visit))?;
         Ok(WalkedPage { point, next: page.next })
@@ -194,7 +210,7 @@ impl WalkQuery<'_> {
         document: AskedDocument<'_>,
         point: Point,
         page: &mut PageSoFar,
-        visit: &mut impl FnMut(Point, ResourceId, Document) -> ControlFlow<(), usize>,
+        visit: &mut impl FnMut(Point, ResourceId, WalkedDocument) -> ControlFlow<(), usize>,
     ) -> Result<ControlFlow<()>, PastError> {
         if page.is_over() {
             page.next.clone_from(&page.last);
@@ -202,7 +218,7 @@ impl WalkQuery<'_> {
         }
         let Some(document) = document()? else { return Ok(ControlFlow::Continue(())) };
         page.read += 1;
-        if self.is_met(&document) {
+        if self.is_met(&document.parts) {
             match visit(point, id.clone(), document) {
                 ControlFlow::Continue(taken) => page.shown += taken,
                 ControlFlow::Break(()) => {

@@ -5,10 +5,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ec2_api::request::parse;
+use crate::ec2_api::response;
 use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, scope, state};
 use crate::model::secret_tags::MarkKey;
-use crate::model::{Cause, Event, Evidence, Group, Map, SecretTags, Seq, Source, Value};
+use crate::model::{Cause, Event, Evidence, Group, Map, SecretTags, Source, Value};
 use crate::store::{CommitBatch, StoreOptions, Writer};
 
 /// Instances, each of a reservation that its number says.
@@ -80,6 +81,10 @@ fn question(parameters: &str) -> DescribeQuestion {
     DescribeQuestion::of(&request, INSTANCE, &scope(), &secrets, at_millis(1)).unwrap()
 }
 
+fn whole(documents: &[WalkedDocument]) -> Vec<Document> {
+    documents.iter().map(WalkedDocument::whole).collect()
+}
+
 fn ops() -> impl Strategy<Value = Vec<(usize, Option<bool>)>> {
     proptest::collection::vec((0..INSTANCES, proptest::option::weighted(0.8, any::<bool>())), 0..25)
 }
@@ -117,13 +122,14 @@ proptest! {
             let asked = question(&format!("&MaxResults={limit}{filter}{continued}"));
             let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
             prop_assert!(!page.is_moved);
+            let documents = whole(&page.documents);
             let of_page: BTreeSet<String> =
-                page.documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
-            prop_assert!(page.documents.len() <= limit || of_page.len() == 1);
+                documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+            prop_assert!(documents.len() <= limit || of_page.len() == 1);
             for reservation in of_page {
                 prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
             }
-            seen.extend(page.documents);
+            seen.extend(documents);
             account.play(&between.next().unwrap_or_default());
             match page.next {
                 Some(next) => token = Some(next.encode()),
@@ -169,27 +175,39 @@ proptest! {
         let token = begun.map(|limit| {
             let page = search(&account.store, &format!("&MaxResults={limit}"), None).unwrap();
             account.play(&between.next().unwrap());
-            (page.documents, page.next.map(|next| format!("&NextToken={}", next.encode())))
+            (whole(&page.documents), page.next.map(|next| format!("&NextToken={}", next.encode())))
         });
-        let mut part = match token {
-            Some((documents, None)) => FoundPage { documents, next: None, as_of: at_millis(1), seq: Seq::ZERO, is_moved: false },
+        let first = match token {
+            Some((documents, None)) => Err(documents),
             Some((documents, Some(token))) => {
-                reservations.extend(documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()));
+                let named = documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned());
+                reservations.extend(named);
                 seen.extend(documents);
-                search(&account.store, &token, None).unwrap()
+                Ok(search(&account.store, &token, None).unwrap())
             }
-            None => search(&account.store, "", None).unwrap(),
+            None => Ok(search(&account.store, "", None).unwrap()),
         };
-        loop {
+        let mut part = match first {
+            Ok(part) => Some(part),
+            Err(documents) => {
+                seen.extend(documents);
+                None
+            }
+        };
+        let table = crate::ec2_api::wire::table("DescribeInstances").unwrap();
+        while let Some(FoundPage { documents: found, next, .. }) = part {
+            let documents = whole(&found);
+            let built: Vec<WalkedDocument> = documents.iter().cloned().map(WalkedDocument::from).collect();
+            // What is stored is written as what is built of it.
+            prop_assert_eq!(response::more(table, &found), response::more(table, &built));
             let of_part: BTreeSet<String> =
-                part.documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+                documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
             for reservation in of_part {
                 prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
             }
-            seen.extend(part.documents);
+            seen.extend(documents);
             account.play(&between.next().unwrap_or_default());
-            let Some(after) = part.next else { break };
-            part = search(&account.store, "", Some(&after)).unwrap();
+            part = next.map(|after| search(&account.store, "", Some(&after)).unwrap());
         }
         seen.sort_by(|a, b| a.text("InstanceId").cmp(&b.text("InstanceId")));
         prop_assert_eq!(seen, then);
@@ -215,7 +233,7 @@ fn a_walk_that_moved_shows_what_a_later_start_of_an_earlier_instance_would_hide(
     loop {
         let asked = question(&format!("&MaxResults=5{running}&NextToken={token}"));
         let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
-        seen.extend(page.documents.iter().map(|document| document.text("InstanceId").unwrap().to_owned()));
+        seen.extend(whole(&page.documents).iter().map(|document| document.text("InstanceId").unwrap().to_owned()));
         moved.push(page.is_moved);
         let Some(next) = page.next else { break };
         let mark = WalkMark { as_of: at_millis(1), begun: Some("i-03".to_owned()) };
