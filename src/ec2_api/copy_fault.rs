@@ -2,6 +2,8 @@
 //!
 //! SDKs repeat a request that got a status of 500 or more for minutes, so only what is over in moments has one.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use super::fault::{self, Ec2Fault};
@@ -172,16 +174,15 @@ pub enum CopyFault {
         /// Why the copy may be out of date.
         why: String,
     },
-    /// More match than one answer can have.
+    /// An answer without pages is not sent in time.
     #[error(
-        "More than {most} {plural} match, which is more than one answer can have: ask for pages of them (MaxResults, \
-         which is --page-size of the AWS CLI, and PageSize of boto3's paginators)"
+        "The answer could not be sent in {} minutes: ask for pages of it (MaxResults, which is --page-size of the AWS CLI, and PageSize of \
+         boto3's paginators)",
+        most.as_secs() / 60
     )]
-    TooMany {
-        /// What matches.
-        plural: &'static str,
-        /// How many an answer can have.
-        most: usize,
+    TooLong {
+        /// How long an answer may take.
+        most: Duration,
     },
     /// Records of the copy are damaged.
     #[error(
@@ -222,7 +223,7 @@ impl CopyFault {
             CopyFault::Past(PastError::Read(error)) if error.is_retryable() => "Unavailable",
             CopyFault::Standing(StandingError::TooOld { .. }) | CopyFault::Unsure { .. } => "MusterStale",
             CopyFault::Beyond { .. }
-            | CopyFault::TooMany { .. }
+            | CopyFault::TooLong { .. }
             | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
             CopyFault::Tags(TagQuestionError::NoFilter(_))
             | CopyFault::NoFilter(_)

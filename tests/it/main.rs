@@ -86,6 +86,8 @@ mod ec2_clients;
 #[cfg(test)]
 mod ec2_passed;
 #[cfg(test)]
+mod ec2_scale;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod events;
