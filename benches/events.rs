@@ -22,6 +22,7 @@
 #[path = "events/alone.rs"]
 mod alone;
 #[path = "events/bed.rs"]
+#[allow(dead_code, reason = "what other benches ask of it is not asked here")]
 mod bed;
 #[path = "http/child.rs"]
 mod child;
@@ -174,7 +175,7 @@ async fn flips(flipper: &mut Flipper) -> anyhow::Result<u64> {
 
 /// Counts the `DescribeInstances` calls of a server that follows two changes a second, sweeps included.
 async fn calls(record: &mut Record, length: Duration) -> anyhow::Result<()> {
-    let bed = Bed::make(FEW, Asking { share: "0.25", intervals: None }).await?;
+    let bed = Bed::make(FEW, Asking { share: "0.25", intervals: None, flags: &[] }).await?;
     let mut flipper = Flipper { line: bed.control().await?, heard: 0, others: SUBSCRIBED };
     // Until the first follow-ups are due, and the pace has settled.
     flipper.run(2 * EVENTS_A_FLIP, Duration::from_secs(20)).await?;

@@ -15,6 +15,7 @@
 pub mod access;
 mod account_names;
 pub mod admin;
+mod answer_stream;
 pub mod client;
 #[cfg(feature = "simulator")]
 pub mod demo;

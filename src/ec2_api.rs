@@ -15,8 +15,9 @@
 //! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters and by
 //!   [`document_rule`]s; [`tags_page`] is which page of tags is asked for.
 //! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`],
-//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]); [`copy_fault`] says why it does not,
-//!   [`missed_ids`] what AWS can be asked for, and [`damage_concern`] which damage of the store an answer may lack.
+//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]), and
+//!   what is not asked for in pages part by part ([`answer_rest`]); [`copy_fault`] says why it does not, [`missed_ids`] what AWS can be
+//!   asked for, and [`damage_concern`] which damage of the store an answer may lack.
 //! - [`geography_desk`] answers which regions and zones there are, from what AWS said last ([`geography`]), by names and filters
 //!   ([`place_question`]).
 //! - What the copy cannot answer AWS may be asked ([`passing`]), if it only reads ([`passable_read`]), by a request that is made anew
@@ -26,6 +27,7 @@
 //! [`walk`]: crate::query::walk
 
 pub mod action;
+pub mod answer_rest;
 pub mod asked_scope;
 pub mod call_tally;
 pub mod copy_fault;
@@ -60,4 +62,5 @@ pub mod tags_page;
 pub mod tags_search;
 pub mod walk_mark;
 pub mod wire;
+mod xml_fields;
 mod xml_text;

@@ -55,7 +55,7 @@ pub use action_request::ActionRequest;
 pub use address_range::{AddressRange, AddressRangeError};
 pub use attempt::{ConfirmationOutcome, ConfirmationWay, Repeats, WriteAttempt};
 pub use difference::Difference;
-pub use document::{Change, Document, Group, Map, Value};
+pub use document::{Change, Document, DocumentListener, Group, Map, Value};
 pub use duration_tally::{CountedDurations, DurationTally};
 pub use event::{ApiCall, Cause, Event, Recorded};
 pub use evidence::{Evidence, GroupEvidence, Provisional, Tagging};

@@ -4,6 +4,7 @@
 pub mod changes;
 pub mod column;
 pub mod cursor;
+pub mod document_walk;
 #[cfg(test)]
 mod estate;
 pub mod exposure;

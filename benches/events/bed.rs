@@ -1,5 +1,6 @@
 //! What is measured: a simulator, a server that has swept it and listens to its events, and a queue between them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -26,7 +27,7 @@ const PROTOCOL: &str = "2026-07-28";
 
 /// The processes, and what they keep on disk.
 pub(crate) struct Bed {
-    simulator: Child,
+    pub(crate) simulator: Child,
     pub(crate) server: Child,
     /// Where the server serves HTTP.
     pub(crate) authority: String,
@@ -44,11 +45,13 @@ pub(crate) struct Asking {
     pub(crate) share: &'static str,
     /// How often it sweeps; `None`: as it does by default.
     pub(crate) intervals: Option<&'static str>,
+    /// What else it is told.
+    pub(crate) flags: &'static [&'static str],
 }
 
 impl Asking {
     /// Sweeps far apart, and the whole of AWS's limits for what events make it describe.
-    pub(crate) const RARELY: Asking = Asking { share: "1", intervals: Some(INTERVALS) };
+    pub(crate) const RARELY: Asking = Asking { share: "1", intervals: Some(INTERVALS), flags: &[] };
 }
 
 /// What became of events so far, as the server counts them.
@@ -153,6 +156,7 @@ impl Bed {
         let mut arguments = vec!["serve", "--http", "127.0.0.1:0", "--data-dir", data, "--queue-url", &queue];
         arguments.extend(["--aws-share", asking.share]);
         arguments.extend(asking.intervals.into_iter().flat_map(|intervals| ["--interval", intervals]));
+        arguments.extend(asking.flags);
         let environment = [
             ("HOME", home),
             ("XDG_RUNTIME_DIR", home),
@@ -172,6 +176,11 @@ impl Bed {
             sleep(LOOK).await;
         }
         Ok(bed)
+    }
+
+    /// What processes of this machine find the server by.
+    pub(crate) fn home(&self) -> &Path {
+        self.directory.path()
     }
 
     /// A line to the simulator's control paths.

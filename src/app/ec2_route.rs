@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
+use super::answer_stream::AnswerStream;
 use super::ec2_keys::{Ec2KeyDesk, Ec2Keys, StaticKey};
 use super::ec2_pass::{ArrivedCall, Ec2Pass};
 use super::listener::ClientListener;
@@ -48,8 +49,8 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 /// How many requests are answered at once, of those for pages or named resources; the others wait for their turn. A turn lasts until the
 /// answer is sent.
 const AT_ONCE: usize = 16;
-/// The same of those for everything, which may take some hundred megabytes each.
-const WHOLE_AT_ONCE: usize = 2;
+/// The same of those for everything, which may take some ten megabytes each, and longer.
+const WHOLE_AT_ONCE: usize = 4;
 
 /// The service that requests are signed for.
 const SERVICE: &str = "ec2";
@@ -332,9 +333,13 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, request_id: &str) -> Response {
-    let CopyAnswer { body, standing, seq, is_moved } = answer;
+    let CopyAnswer { body, rest, standing, seq, is_moved } = answer;
     let caveat = standing.caveat();
-    let mut response = document(StatusCode::OK, Body::new(TurnBody::new(body, turn)), request_id);
+    let body = match rest {
+        Some(rest) => Body::new(AnswerStream::new(body, rest, turn)),
+        None => Body::new(TurnBody::new(body, turn)),
+    };
+    let mut response = document(StatusCode::OK, body, request_id);
     let headers = response.headers_mut();
     let mut put = |name: &HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -2,6 +2,8 @@
 //!
 //! SDKs repeat a request that got a status of 500 or more for minutes, so only what is over in moments has one.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use super::fault::{self, Ec2Fault};
@@ -192,16 +194,15 @@ pub enum CopyFault {
         /// Why AWS did not say: whole sentences.
         why: String,
     },
-    /// More match than one answer can have.
+    /// An answer without pages is not sent in time.
     #[error(
-        "More than {most} {plural} match, which is more than one answer can have: ask for pages of them (MaxResults, \
-         which is --page-size of the AWS CLI, and PageSize of boto3's paginators)"
+        "The answer could not be sent in {} minutes: ask for pages of it (MaxResults, which is --page-size of the AWS CLI, and PageSize of \
+         boto3's paginators)",
+        most.as_secs() / 60
     )]
-    TooMany {
-        /// What matches.
-        plural: &'static str,
-        /// How many an answer can have.
-        most: usize,
+    TooLong {
+        /// How long an answer may take.
+        most: Duration,
     },
     /// Records of the copy are damaged.
     #[error(
@@ -268,7 +269,7 @@ impl CopyFault {
                 "MusterStale"
             }
             CopyFault::Beyond { .. }
-            | CopyFault::TooMany { .. }
+            | CopyFault::TooLong { .. }
             | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
             CopyFault::Tags(TagQuestionError::NoFilter(_))
             | CopyFault::NoFilter(_)

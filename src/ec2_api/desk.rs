@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::action::Ec2Action;
+use super::answer_rest::{AnswerPart, AnswerRest};
 use super::asked_scope::asked_scope;
 use super::copy_fault::CopyFault;
 use super::damage_concern::may_lack;
@@ -17,16 +18,18 @@ use super::reservation_book::ReservationBooks;
 use super::response;
 use super::standing::{CopyStanding, standing};
 use super::tags_page::{DESCRIBE_TAGS, TagsPage};
-use super::tags_search::found_tags;
+use super::tags_search::{found_tags, tags_after};
 use super::wire::WireTable;
 use crate::aws::Aws;
 use crate::freshness::{Freshness, ScopeFreshness, StatesWanted};
 use crate::kinds::{KindSpec, VPC};
 use crate::model::{ResourceId, Scope, ScopeFilter, Seq, SharedClock, Timestamp};
-use crate::query::PastError;
+use crate::query::walk::LONGEST;
+use crate::query::{Cursor, PastError};
 use crate::store::{Snapshot, Store};
 
 /// Where an answer of EC2's API comes from.
+#[derive(Clone)]
 pub struct Ec2Desk {
     /// Reads.
     pub store: Store,
@@ -43,16 +46,32 @@ pub struct Ec2Desk {
 }
 
 /// An answer from the copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct CopyAnswer {
-    /// The document.
+    /// The document, or its first part.
     pub body: Vec<u8>,
+    /// What follows it.
+    pub rest: Option<AnswerRest>,
     /// How fresh the copy is.
     pub standing: CopyStanding,
     /// The newest record that it takes into account; `None` where it is of what is not recorded.
     pub seq: Option<Seq>,
     /// Whether its walk goes on from another moment than that of the page before.
     pub is_moved: bool,
+}
+
+/// What an answer that is not asked for in pages is about, and where.
+enum PartQuestion {
+    Kind(Box<DescribeQuestion>, Scope),
+    Tags(Box<TagsPage>, Scope),
+}
+
+/// Where an answer that is not asked for in pages goes on.
+struct PartAfter {
+    table: &'static WireTable,
+    question: PartQuestion,
+    after: Cursor,
+    begun: Timestamp,
 }
 
 impl Ec2Desk {
@@ -108,17 +127,80 @@ impl Ec2Desk {
                 self.intact(VPC, &search.filter, seq, false)?;
             }
         }
-        let FoundPage { documents, next, as_of, seq, is_moved } = found?;
-        let token = next.map(|next| next.encode());
-        let body = response::write(table, &documents, token.as_deref(), request_id);
-        Ok(CopyAnswer { body, standing: standing.then(as_of), seq: Some(seq), is_moved })
+        let scope = search.scope.clone();
+        let found = found?;
+        let (standing, seq, is_moved) = (standing.then(found.as_of), found.seq, found.is_moved);
+        let is_page = question.limit.is_some() || question.is_named();
+        let question = PartQuestion::Kind(Box::new(question), scope);
+        let (body, rest) = self.written(table, found, request_id, is_page, question, now);
+        Ok(CopyAnswer { body, rest, standing, seq: Some(seq), is_moved })
+    }
+
+    /// Writes what was found: the page, or the first part of an answer that is not asked for in pages.
+    fn written(
+        &self,
+        table: &'static WireTable,
+        found: FoundPage,
+        request_id: &str,
+        is_page: bool,
+        question: PartQuestion,
+        now: Timestamp,
+    ) -> (Vec<u8>, Option<AnswerRest>) {
+        let FoundPage { documents, next, .. } = found;
+        match next {
+            Some(next) if !is_page => {
+                let part = PartAfter { table, question, after: next, begun: now };
+                let body = response::begin(table, &documents, request_id);
+                (body.into_bytes(), Some(self.rest(part)))
+            }
+            next => {
+                let token = next.map(|next| next.encode());
+                (response::write(table, &documents, token.as_deref(), request_id), None)
+            }
+        }
+    }
+
+    fn rest(&self, part: PartAfter) -> AnswerRest {
+        let desk = self.clone();
+        AnswerRest::new(move || desk.part(part))
+    }
+
+    /// The next part of an answer that is not asked for in pages.
+    fn part(&self, part: PartAfter) -> Result<AnswerPart, CopyFault> {
+        let PartAfter { table, question, after, begun } = part;
+        if self.clock.now().since(begun) > LONGEST {
+            return Err(CopyFault::TooLong { most: LONGEST });
+        }
+        let found = match &question {
+            PartQuestion::Kind(question, scope) => {
+                let search = KindSearch::new(&self.store, &self.books, question, scope.clone());
+                let found = search.part_after(&after)?;
+                self.intact(question.kind, &search.filter, found.seq, true)?;
+                found
+            }
+            PartQuestion::Tags(page, scope) => {
+                let found = tags_after(&self.store, page, scope, &after)?;
+                for kind in &page.question.kinds {
+                    self.intact(kind, &ScopeFilter::from(scope), found.seq, true)?;
+                }
+                found
+            }
+        };
+        let body = response::more(table, &found.documents);
+        Ok(match found.next {
+            Some(after) => {
+                let rest = self.rest(PartAfter { table, question, after, begun });
+                AnswerPart { body: body.into_bytes(), rest: Some(rest) }
+            }
+            None => AnswerPart { body: response::finish(table, body, None), rest: None },
+        })
     }
 
     /// Answers a request about tags, of resources of several kinds.
     fn tags(
         &self,
         request: &Ec2Request,
-        table: &WireTable,
+        table: &'static WireTable,
         asked: AskedPlace<'_>,
         request_id: &str,
         now: Timestamp,
@@ -149,10 +231,11 @@ impl Ec2Desk {
         for kind in &page.question.kinds {
             self.intact(kind, &filter, found.seq, page.cursor.is_some())?;
         }
-        let token = found.next.map(|next| next.encode());
-        let body = response::write(table, &found.documents, token.as_deref(), request_id);
-        let standing = standing.then(found.as_of);
-        Ok(CopyAnswer { body, standing, seq: Some(found.seq), is_moved: found.is_moved })
+        let (standing, seq, is_moved) = (standing.then(found.as_of), found.seq, found.is_moved);
+        let is_page = page.limit.is_some();
+        let question = PartQuestion::Tags(Box::new(page), scope);
+        let (body, rest) = self.written(table, found, request_id, is_page, question, now);
+        Ok(CopyAnswer { body, rest, standing, seq: Some(seq), is_moved })
     }
 
     /// Checks, after everything is read as of `seq`, that an answer lacks nothing of a kind because it is damaged.

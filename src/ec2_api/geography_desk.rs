@@ -19,6 +19,7 @@ use crate::aws::Aws;
 use crate::freshness::Freshness;
 use crate::model::{Document, Region, Scope, Timestamp};
 use crate::policy::Visibility;
+use crate::query::document_walk::WalkedDocument;
 
 /// Where answers about regions and zones come from.
 pub struct GeographyDesk {
@@ -80,13 +81,14 @@ impl GeographyDesk {
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
-        let body = response::write(table, found, None, request_id);
+        let found: Vec<WalkedDocument> = found.into_iter().cloned().map(WalkedDocument::from).collect();
+        let body = response::write(table, &found, None, request_id);
         let standing = CopyStanding {
             as_of: listing.at,
             stale: listing.stale.map(|why| self.visibility.masked(&why)),
             doubt: None,
         };
-        Ok(CopyAnswer { body, standing, seq: None, is_moved: false })
+        Ok(CopyAnswer { body, rest: None, standing, seq: None, is_moved: false })
     }
 
     fn sees(&self, place: &Document, scope: &Scope) -> bool {

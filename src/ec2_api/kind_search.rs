@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::copy_fault::CopyFault;
 use super::default_vpc::default_vpc;
 use super::fault::Ec2Fault;
-use super::found_page::{FoundPage, MOST};
+use super::found_page::{FoundPage, PART, PARTS};
 use super::id_codes;
 use super::missed_ids::MissedIds;
 use super::question::DescribeQuestion;
@@ -15,7 +15,8 @@ use super::reservation_book::{FollowedBook, ReservationBooks};
 use super::standing::CopyStanding;
 use super::walk_mark::WalkMark;
 use crate::kinds::{INSTANCE, KindSpec, by_slug};
-use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::model::{Document, Kind, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::query::document_walk::WalkedDocument;
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
 use crate::query::{Cursor, Filters, PastError, Point};
 use crate::store::Store;
@@ -54,13 +55,23 @@ impl<'q> KindSearch<'q> {
         let ground = WalkGround::of(self.store, now)?;
         if self.question.is_named() {
             let step = WalkStep::first(&ground);
-            let documents = self.named(standing, step.point)?;
+            let documents = self.named(standing, step.point)?.into_iter().map(WalkedDocument::from).collect();
             let (as_of, seq) = (standing.as_of, step.point.seq);
             return Ok(FoundPage { documents, next: None, as_of, seq, is_moved: false });
         }
         let cursor = self.question.cursor.as_ref();
         let step = ground.step(cursor, self.longest);
-        self.page(&step, &ground, &WalkMark::of(&step, cursor, standing.as_of))
+        self.page(&step, ground.log, &WalkMark::of(&step, cursor, standing.as_of), self.question.limit)
+    }
+
+    /// What follows the part of an answer without pages that ended with `cursor`, as of the same moment, however long ago it was.
+    /// Blocks while it reads.
+    ///
+    /// # Errors
+    /// When the log does not reach back to the moment any more, or the store cannot be read.
+    pub fn part_after(&self, cursor: &Cursor) -> Result<FoundPage, CopyFault> {
+        let (step, mark) = WalkMark::going_on(cursor).ok_or(CopyFault::Token)?;
+        self.page(&step, cursor.log, &mark, Some(PART))
     }
 
     fn walk(&self) -> WalkQuery<'_> {
@@ -171,17 +182,27 @@ impl<'q> KindSearch<'q> {
         Ok(absent(Some(MissedIds { kind, scope: Box::new(self.scope.clone()), ids }), standing, said))
     }
 
-    /// A page of what meets the question.
-    fn page(&self, step: &WalkStep, ground: &WalkGround, mark: &WalkMark) -> Result<FoundPage, CopyFault> {
-        let limit = self.question.limit;
-        let is_in_books = limit.is_some() && self.question.kind.slug == INSTANCE.slug;
+    /// How much is found at first where no pages are asked for: more of what the index knows, since what follows that is looked for row by
+    /// row.
+    fn first_part(&self) -> usize {
+        let is_indexed = !self.question.filters.matcher().conditions().is_empty();
+        if is_indexed { 3 * PART } else { PART }
+    }
+
+    /// A page of what meets the question, of at most `limit`; or without a limit all of it, if that is not more than a part.
+    fn page(&self, step: &WalkStep, log: LogId, mark: &WalkMark, limit: Option<usize>) -> Result<FoundPage, CopyFault> {
+        let is_reserved = self.question.kind.slug == INSTANCE.slug;
+        // What stands before a page that goes on may have taken instances after it along.
+        let is_in_books = is_reserved && (limit.is_some() || step.after.is_some());
+        let first_part = self.first_part();
         let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
-        let walked = self.walk().page(self.store, step, |point, id, document| {
-            if !self.admits(&document) {
+        let walk = WalkQuery { limit, ..self.walk() };
+        let walked = walk.page_of(self.store, step, Some(&PARTS), |point, id, document| {
+            if !self.admits(&document.parts) {
                 return ControlFlow::Continue(0);
             }
-            if limit.is_none() && documents.len() >= MOST {
+            if limit.is_none() && documents.len() >= first_part {
                 is_over = true;
                 return ControlFlow::Break(());
             }
@@ -212,18 +233,44 @@ impl<'q> KindSearch<'q> {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        if is_over {
-            return Err(CopyFault::TooMany { plural: self.question.kind.plural, most: MOST });
+        if is_over
+            && is_reserved
+            && !is_in_books
+            && let Some(last) = &walked.next
+        {
+            let others = self.others_after(&documents, last, walked.point)?;
+            documents.extend(others);
         }
         let point = Some(walked.point);
         let next = walked.next.map(|after| Cursor {
-            log: ground.log,
+            log,
             question: self.question.hash,
             point,
             after,
             sorted: Some(mark.sorted()),
         });
         Ok(FoundPage { documents, next, as_of: mark.as_of, seq: walked.point.seq, is_moved: step.is_moved })
+    }
+
+    /// The instances after `last` that are of one reservation with some of `documents`. Most answers without pages have only one part, so
+    /// books are not opened for them before that is known.
+    fn others_after(
+        &self,
+        documents: &[WalkedDocument],
+        last: &ResourceId,
+        point: Point,
+    ) -> Result<Vec<WalkedDocument>, PastError> {
+        let book = self.books.followed(self.store, &self.scope)?;
+        let reservations: BTreeSet<&str> =
+            documents.iter().filter_map(|document| document.parts.text("ReservationId")).collect();
+        let mut others = Vec::new();
+        for members in reservations.into_iter().filter_map(|reservation| book.several(reservation)) {
+            for member in members.iter().filter(|member| ***member > *last.id) {
+                let other = self.walk().one(self.store, &self.id(member), point)?;
+                others.extend(other.filter(|other| self.admits(other)).map(WalkedDocument::from));
+            }
+        }
+        Ok(others)
     }
 
     /// The instances that belong into an answer where `id` is reached: all of its reservation, where it is the first of them, and none
@@ -234,10 +281,10 @@ impl<'q> KindSearch<'q> {
         book: Option<&FollowedBook>,
         begun: Option<&str>,
         id: &ResourceId,
-        document: Document,
+        document: WalkedDocument,
         point: Point,
-    ) -> Result<Vec<Document>, PastError> {
-        let members = book.and_then(|book| book.several(document.text("ReservationId")?));
+    ) -> Result<Vec<WalkedDocument>, PastError> {
+        let members = book.and_then(|book| book.several(document.parts.text("ReservationId")?));
         let Some(members) = members.filter(|members| members.contains(&id.id)) else { return Ok(vec![document]) };
         let mut together = Vec::new();
         for member in members.iter() {
@@ -249,7 +296,7 @@ impl<'q> KindSearch<'q> {
             if *member < id.id {
                 return Ok(Vec::new());
             }
-            together.push(other);
+            together.push(other.into());
         }
         together.insert(0, document);
         Ok(together)

@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
-use super::found_page::{FoundPage, MOST};
+use super::found_page::{FoundPage, PART};
 use super::tags_page::TagsPage;
 use super::walk_mark::WalkMark;
 use crate::kinds::{self, KindSpec};
-use crate::model::{Document, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::model::{Document, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::query::document_walk::WalkedDocument;
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
 use crate::query::{Cursor, Filters, Point};
 use crate::store::Store;
+
+/// About how many tags are found before they are written, where an answer is not asked for in pages.
+const TAGS: usize = 5 * PART;
+
+/// The parts of documents that tell of tags, and whose they are.
+const TAGGED: [&str; 2] = ["OwnerId", "Tags"];
 
 /// A page of tags: those of one kind after the other, and those of one resource together. A walk that began longer than `longest` ago
 /// goes on from now. `as_of` is how fresh the copy is now. Blocks while it reads.
@@ -31,8 +38,30 @@ pub fn found_tags(
     let ground = WalkGround::of(store, now)?;
     let step = ground.step(page.cursor.as_ref(), longest);
     let mark = WalkMark::of(&step, page.cursor.as_ref(), as_of);
+    found_from(store, page, scope, ground.log, &step, &mark)
+}
+
+/// What follows the part of an answer without pages that ended with `cursor`, as of the same moment, however long ago it was. Blocks
+/// while it reads.
+///
+/// # Errors
+/// As [`found_tags`], or when the log does not reach back to the moment any more.
+pub fn tags_after(store: &Store, page: &TagsPage, scope: &Scope, cursor: &Cursor) -> Result<FoundPage, CopyFault> {
+    let (step, mark) = WalkMark::going_on(cursor).ok_or(CopyFault::Token)?;
+    found_from(store, page, scope, cursor.log, &step, &mark)
+}
+
+/// The tags from a place on.
+fn found_from(
+    store: &Store,
+    page: &TagsPage,
+    scope: &Scope,
+    log: LogId,
+    step: &WalkStep,
+    mark: &WalkMark,
+) -> Result<FoundPage, CopyFault> {
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
-    let limit = page.limit.unwrap_or(MOST);
+    let limit = page.limit.unwrap_or(TAGS);
     let own = DocumentRule::OwnedBy(scope.account.clone());
     let (mut documents, mut last, mut is_full, mut failed) = (Vec::new(), step.after.clone(), false, None);
     let begins = step.after.as_ref().map(|after| after.kind.clone());
@@ -55,7 +84,7 @@ pub fn found_tags(
             if is_full {
                 return ControlFlow::Break(());
             }
-            documents.extend(tags);
+            documents.extend(tags.into_iter().map(WalkedDocument::from));
             last = Some(id);
             ControlFlow::Continue(0)
         };
@@ -72,7 +101,9 @@ pub fn found_tags(
                 }
             }
         } else {
-            query.page(store, &WalkStep { after, ..step.clone() }, visit)?;
+            let parts = Some(&TAGGED[..]);
+            let step = WalkStep { after, ..step.clone() };
+            query.page_of(store, &step, parts, |point, id, document| visit(point, id, document.parts))?;
         }
         if is_full || failed.is_some() {
             break;
@@ -81,13 +112,10 @@ pub fn found_tags(
     if let Some(error) = failed {
         return Err(error);
     }
-    if is_full && page.limit.is_none() {
-        return Err(CopyFault::TooMany { plural: "tags", most: MOST });
-    }
     let point = Some(step.point);
     let next = last.filter(|_| is_full);
     let sorted = Some(mark.sorted());
-    let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted });
+    let next = next.map(|after| Cursor { log, question: page.hash, point, after, sorted });
     Ok(FoundPage { documents, next, as_of: mark.as_of, seq: step.point.seq, is_moved: step.is_moved })
 }
 
@@ -122,7 +150,7 @@ mod tests {
             let found = found_tags(&store, &page, &scope(), at_millis(2), None, at_millis(1)).unwrap();
             assert_eq!((found.as_of, found.is_moved), (at_millis(1), false));
             let of_page: BTreeSet<String> =
-                found.documents.iter().map(|tag| tag.text("ResourceId").unwrap().to_owned()).collect();
+                found.documents.iter().map(|tag| tag.parts.text("ResourceId").unwrap().to_owned()).collect();
             pages.push((of_page.into_iter().collect::<Vec<_>>(), found.documents.len()));
             let Some(next) = found.next else { break };
             token = format!("&NextToken={}", next.encode());

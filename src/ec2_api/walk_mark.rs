@@ -25,6 +25,12 @@ impl WalkMark {
         }
     }
 
+    /// Where what follows `cursor` begins as of the same moment, with what is known of that; `None` if the cursor names none.
+    #[must_use]
+    pub fn going_on(cursor: &Cursor) -> Option<(WalkStep, Self)> {
+        Some((WalkStep::going_on(cursor)?, Self::read(cursor.sorted.as_ref()?)?))
+    }
+
     /// That of a token; `None` where it is none.
     #[must_use]
     pub fn read(sorted: &SortedAfter) -> Option<Self> {

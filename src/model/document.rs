@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
+pub use listener::DocumentListener;
 pub use value::{Map, Name, Value};
 
+mod listener;
 mod order;
 mod value;
 

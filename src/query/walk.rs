@@ -8,10 +8,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::cursor::Cursor;
+use super::document_walk::{AskedDocument, DocumentWalk, WalkedDocument};
 use super::filter::{DocumentCondition, Filters};
 use super::moment::{PastError, Point, holds};
-use super::past::{self, row_at};
-use crate::model::{Document, Kind, LogId, ResourceId, Row, ScopeFilter, Seq, Timestamp};
+use super::past::row_at;
+use crate::model::{Document, Kind, LogId, ResourceId, ScopeFilter, Seq, Timestamp};
 use crate::store::Store;
 
 /// How many records a walk may be behind.
@@ -116,6 +117,12 @@ impl WalkStep {
         let point = kept.unwrap_or_else(|| ground.point());
         WalkStep { point, after: Some(cursor.after.clone()), is_moved: kept.is_none() }
     }
+
+    /// The same page as of the same moment, however far behind that is; `None` if the cursor names none.
+    #[must_use]
+    pub fn going_on(cursor: &Cursor) -> Option<Self> {
+        Some(WalkStep { point: cursor.point?, after: Some(cursor.after.clone()), is_moved: false })
+    }
 }
 
 impl WalkQuery<'_> {
@@ -131,6 +138,21 @@ impl WalkQuery<'_> {
         step: &WalkStep,
         mut visit: impl FnMut(Point, ResourceId, Document) -> ControlFlow<(), usize>,
     ) -> Result<WalkedPage, PastError> {
+        self.page_of(store, step, None, |point, id, document| visit(point, id, document.parts))
+    }
+
+    /// The same, for whom these parts of documents are enough beside their stored form. Those that conditions judge, and those that
+    /// changed since the moment, come as a whole.
+    ///
+    /// # Errors
+    /// As [`WalkQuery::page`].
+    pub fn page_of(
+        &self,
+        store: &Store,
+        step: &WalkStep,
+        parts: Option<&[&str]>,
+        mut visit: impl FnMut(Point, ResourceId, WalkedDocument) -> ControlFlow<(), usize>,
+    ) -> Result<WalkedPage, PastError> {
         let WalkQuery { kind, scope, filters, limit, .. } = *self;
         if step.after.is_none()
             && !filters.matcher().conditions().is_empty()
@@ -143,29 +165,22 @@ impl WalkQuery<'_> {
             for id in found.ids {
                 let snapshot = store.snapshot()?;
                 holds(&snapshot, point)?;
-                let Some(row) = row_at(&snapshot, &id, point)? else { continue };
-                drop(snapshot);
-                if self.show(store, &row, point, &mut page, &mut visit)?.is_break() {
+                if row_at(&snapshot, &id, point)?.is_none() {
+                    continue;
+                }
+                let mut read = || Ok(snapshot.past(&id, point.seq)?.map(|then| then.document.into()));
+                if self.show(&id, &mut read, point, &mut page, &mut visit)?.is_break() {
                     break;
                 }
             }
             return Ok(WalkedPage { point, next: page.next });
         }
-        let point = step.point;
-        let (mut page, mut failed) = (PageSoFar::new(limit), None);
-        past::each(store, kind, scope, point, step.after.as_ref(), |row| {
-            if !filters.matcher().matches(&row) {
-                return ControlFlow::Continue(());
-            }
-            self.show(store, &row, point, &mut page, &mut visit).unwrap_or_else(|error| {
-                failed = Some(error);
-                ControlFlow::Break(())
-            })
-        })?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(WalkedPage { point, next: page.next }),
-        }
+        let (point, mut page) = (step.point, PageSoFar::new(limit));
+        let parts = parts.filter(|_| self.conditions.is_empty());
+        let documents = DocumentWalk { kind, scope, matcher: filters.matcher(), point, wanted: limit, parts };
+        documents
+            .each(store, step.after.as_ref(), |id, document| self.show(id, document, point, &mut page, &mut visit))?;
+        Ok(WalkedPage { point, next: page.next })
     }
 
     /// The document of a resource as it was at a point, if it was there and met the question.
@@ -188,23 +203,23 @@ impl WalkQuery<'_> {
         self.conditions.iter().all(|condition| condition.is_met(&condition.held(document)))
     }
 
-    /// Offers the resource of a row that meets the filters, if it meets the conditions and the page has room for it.
+    /// Offers a resource that meets the filters, if its document meets the conditions and the page has room for it.
     fn show(
         &self,
-        store: &Store,
-        row: &Row,
+        id: &ResourceId,
+        document: AskedDocument<'_>,
         point: Point,
         page: &mut PageSoFar,
-        visit: &mut impl FnMut(Point, ResourceId, Document) -> ControlFlow<(), usize>,
+        visit: &mut impl FnMut(Point, ResourceId, WalkedDocument) -> ControlFlow<(), usize>,
     ) -> Result<ControlFlow<()>, PastError> {
         if page.is_over() {
             page.next.clone_from(&page.last);
             return Ok(ControlFlow::Break(()));
         }
-        let Some(document) = document_at(store, &row.id, point)? else { return Ok(ControlFlow::Continue(())) };
+        let Some(document) = document()? else { return Ok(ControlFlow::Continue(())) };
         page.read += 1;
-        if self.is_met(&document) {
-            match visit(point, row.id.clone(), document) {
+        if self.is_met(&document.parts) {
+            match visit(point, id.clone(), document) {
                 ControlFlow::Continue(taken) => page.shown += taken,
                 ControlFlow::Break(()) => {
                     page.next.clone_from(&page.last);
@@ -212,7 +227,7 @@ impl WalkQuery<'_> {
                 }
             }
         }
-        page.last = Some(row.id.clone());
+        page.last = Some(id.clone());
         Ok(ControlFlow::Continue(()))
     }
 }

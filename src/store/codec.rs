@@ -21,6 +21,8 @@ use std::borrow::Cow;
 pub use self::disk::Live;
 use self::disk::{DiskBaseline, DiskCause, DiskEvidence, DiskId, DiskNotified, DiskRecord, DiskTombstone};
 pub(super) use self::disk::{DiskHead, DiskKeyed, DiskKnown, DiskLedger, DiskParked, DiskRow, DiskWatermark};
+#[cfg(test)]
+pub(super) use self::document::whole;
 use self::document::{DiskDocument, DiskWord};
 pub(super) use self::document::{MAX_DEPTH, Next, Tokens, parts};
 pub use self::error::{DecodeError, EncodeError, EncodeFault, RecordFault};

@@ -9,7 +9,7 @@ use serde::ser::{Error, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::codec::{MAX_DEPTH, Next, Tokens, parts};
-use crate::model::{Document, GroupEvidence, Provisional, Seq, Timestamp};
+use crate::model::{Document, DocumentListener, GroupEvidence, Provisional, Seq, Timestamp};
 
 /// A resource's current state: [`crate::model::Current`] with its document in stored form.
 #[derive(Clone, Debug)]
@@ -45,6 +45,20 @@ impl StoredDocument {
     #[must_use]
     pub fn parts(&self, wanted: &[&str]) -> Option<Document> {
         parts(&self.0, wanted)
+    }
+
+    /// Tells the whole document; `None` when the bytes are malformed: what was told is no document then.
+    pub fn tell(&self, to: &mut impl DocumentListener) -> Option<()> {
+        let tokens = Tokens::new(&self.0);
+        let fields = tokens.fields()?;
+        tell_fields(&tokens, fields, 1, to)?;
+        tokens.is_done().then_some(())
+    }
+
+    /// The whole document; `None` when the bytes are malformed.
+    #[cfg(test)]
+    pub(crate) fn whole(&self) -> Option<crate::model::Document> {
+        super::codec::whole(&self.0)
     }
 }
 
@@ -90,6 +104,39 @@ impl Serialize for NextValue<'_, '_> {
             Next::Map(length) => serialize_map(self.tokens, length, depth, serializer),
         }
     }
+}
+
+fn tell_fields(tokens: &Tokens<'_>, length: usize, depth: usize, to: &mut impl DocumentListener) -> Option<()> {
+    for _ in 0..length {
+        to.name(tokens.name()?);
+        tell_value(tokens, depth, to)?;
+    }
+    Some(())
+}
+
+fn tell_value(tokens: &Tokens<'_>, depth: usize, to: &mut impl DocumentListener) -> Option<()> {
+    let depth = depth + 1;
+    match tokens.token()? {
+        Next::Null => to.nothing(),
+        Next::Bool(flag) => to.flag(flag),
+        Next::Int(number) => to.number(number),
+        Next::Text(text) => to.text(text),
+        Next::Made(text) => to.text(&text),
+        Next::List(1..) | Next::Map(1..) if depth > MAX_DEPTH => return None,
+        Next::List(length) => {
+            to.list(length);
+            for _ in 0..length {
+                tell_value(tokens, depth, to)?;
+            }
+            to.end();
+        }
+        Next::Map(length) => {
+            to.fields();
+            tell_fields(tokens, length, depth, to)?;
+            to.end();
+        }
+    }
+    Some(())
 }
 
 fn serialize_map<S: Serializer>(

@@ -94,6 +94,8 @@ mod ec2_misses;
 #[cfg(test)]
 mod ec2_passed;
 #[cfg(test)]
+mod ec2_scale;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod events;

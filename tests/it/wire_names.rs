@@ -9,6 +9,7 @@ use muster::ec2_api::wire::{WireField, WireForm, WireTable, table, tables};
 use muster::ec2_api::{request, response};
 use muster::kinds::{KINDS, KindSpec};
 use muster::model::{self, Document};
+use muster::query::document_walk::WalkedDocument;
 use serde_json::{Value, json};
 
 use crate::fields;
@@ -184,7 +185,8 @@ impl Reader {
     /// What it reads in the answer that has these documents, each as a document is.
     fn listed(&mut self, spec: &KindSpec, documents: &[Document]) -> Vec<Value> {
         let table = table(spec.actions[0].strip_prefix("ec2:").unwrap()).unwrap();
-        let body = response::write(table, documents, Some("the next"), "0-1");
+        let documents: Vec<WalkedDocument> = documents.iter().cloned().map(WalkedDocument::from).collect();
+        let body = response::write(table, &documents, Some("the next"), "0-1");
         let mut answer = self.read(table.action, 200, &body);
         assert_eq!(answer["ResponseMetadata"]["RequestId"], "0-1");
         let has_token = table.answer.iter().any(|field| field.name == "NextToken");

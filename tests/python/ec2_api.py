@@ -141,13 +141,18 @@ def walk(how):
         sys.stdin.readline()
 
 
-for line in sys.stdin:
-    [(what, how)] = json.loads(line).items()
-    if what == "walk":
-        walk(how)
-        continue
-    if what == "head":
-        reply = headers(getattr(MUSTER, how["operation"])(**how["arguments"]))
-    else:
-        reply = {"compare": compare, "crowd": crowd, "fail": fail, "tags": tags}[what](how)
-    print(json.dumps(reply), flush=True)
+def main():
+    for line in sys.stdin:
+        [(what, how)] = json.loads(line).items()
+        if what == "walk":
+            walk(how)
+            continue
+        if what == "head":
+            reply = headers(getattr(MUSTER, how["operation"])(**how["arguments"]))
+        else:
+            reply = {"compare": compare, "crowd": crowd, "fail": fail, "tags": tags}[what](how)
+        print(json.dumps(reply), flush=True)
+
+
+if __name__ == "__main__":
+    main()

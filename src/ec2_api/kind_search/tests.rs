@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ec2_api::request::parse;
+use crate::ec2_api::response;
 use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, scope, state};
 use crate::model::secret_tags::MarkKey;
@@ -91,6 +92,10 @@ fn question(parameters: &str) -> DescribeQuestion {
     DescribeQuestion::of(&request, INSTANCE, &scope(), &secrets, at_millis(1)).unwrap()
 }
 
+fn whole(documents: &[WalkedDocument]) -> Vec<Document> {
+    documents.iter().map(WalkedDocument::whole).collect()
+}
+
 fn ops() -> impl Strategy<Value = Vec<(usize, Option<bool>)>> {
     proptest::collection::vec((0..INSTANCES, proptest::option::weighted(0.8, any::<bool>())), 0..25)
 }
@@ -128,18 +133,92 @@ proptest! {
             let asked = question(&format!("&MaxResults={limit}{filter}{continued}"));
             let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
             prop_assert!(!page.is_moved);
+            let documents = whole(&page.documents);
             let of_page: BTreeSet<String> =
-                page.documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
-            prop_assert!(page.documents.len() <= limit || of_page.len() == 1);
+                documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+            prop_assert!(documents.len() <= limit || of_page.len() == 1);
             for reservation in of_page {
                 prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
             }
-            seen.extend(page.documents);
+            seen.extend(documents);
             account.play(&between.next().unwrap_or_default());
             match page.next {
                 Some(next) => token = Some(next.encode()),
                 None => break,
             }
+        }
+        seen.sort_by(|a, b| a.text("InstanceId").cmp(&b.text("InstanceId")));
+        prop_assert_eq!(seen, then);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_answer_without_pages_is_of_one_moment_part_by_part(
+        before in proptest::collection::vec((0..INSTANCES, any::<bool>().prop_map(Some)), 0..60),
+        between in proptest::collection::vec(ops(), 12),
+        running: bool,
+        indexed: bool,
+        begun in proptest::option::of(5..9_usize),
+    ) {
+        let mut account = Account::new();
+        account.play(&before);
+        if indexed {
+            account.store.build_index().unwrap();
+        }
+        let filter = if running { "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running" } else { "" };
+        let is_met = |document: &Document| !running || document.text("State.Name") == Some("running");
+        let then: Vec<Document> = account.plain.values().filter(|document| is_met(document)).cloned().collect();
+        let standing = CopyStanding { as_of: at_millis(1), stale: None, doubt: None };
+        let books = ReservationBooks::default();
+        let search = |store: &Store, parameters: &str, after: Option<&Cursor>| {
+            let asked = question(&format!("{filter}{parameters}"));
+            let search = KindSearch::new(store, &books, &asked, scope());
+            match after {
+                Some(after) => search.part_after(after),
+                None => search.found(&standing, at_millis(2)),
+            }
+        };
+        let (mut seen, mut reservations, mut between) = (Vec::new(), BTreeSet::new(), between.into_iter());
+        // A page may come before, and the rest without pages.
+        let token = begun.map(|limit| {
+            let page = search(&account.store, &format!("&MaxResults={limit}"), None).unwrap();
+            account.play(&between.next().unwrap());
+            (whole(&page.documents), page.next.map(|next| format!("&NextToken={}", next.encode())))
+        });
+        let first = match token {
+            Some((documents, None)) => Err(documents),
+            Some((documents, Some(token))) => {
+                let named = documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned());
+                reservations.extend(named);
+                seen.extend(documents);
+                Ok(search(&account.store, &token, None).unwrap())
+            }
+            None => Ok(search(&account.store, "", None).unwrap()),
+        };
+        let mut part = match first {
+            Ok(part) => Some(part),
+            Err(documents) => {
+                seen.extend(documents);
+                None
+            }
+        };
+        let table = crate::ec2_api::wire::table("DescribeInstances").unwrap();
+        while let Some(FoundPage { documents: found, next, .. }) = part {
+            let documents = whole(&found);
+            let built: Vec<WalkedDocument> = documents.iter().cloned().map(WalkedDocument::from).collect();
+            // What is stored is written as what is built of it.
+            prop_assert_eq!(response::more(table, &found), response::more(table, &built));
+            let of_part: BTreeSet<String> =
+                documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+            for reservation in of_part {
+                prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
+            }
+            seen.extend(documents);
+            account.play(&between.next().unwrap_or_default());
+            part = next.map(|after| search(&account.store, "", Some(&after)).unwrap());
         }
         seen.sort_by(|a, b| a.text("InstanceId").cmp(&b.text("InstanceId")));
         prop_assert_eq!(seen, then);
@@ -165,7 +244,7 @@ fn a_walk_that_moved_shows_what_a_later_start_of_an_earlier_instance_would_hide(
     loop {
         let asked = question(&format!("&MaxResults=5{running}&NextToken={token}"));
         let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
-        seen.extend(page.documents.iter().map(|document| document.text("InstanceId").unwrap().to_owned()));
+        seen.extend(whole(&page.documents).iter().map(|document| document.text("InstanceId").unwrap().to_owned()));
         moved.push(page.is_moved);
         let Some(next) = page.next else { break };
         let mark = WalkMark { as_of: at_millis(1), begun: Some("i-03".to_owned()) };
@@ -224,7 +303,7 @@ fn names_of_security_groups_are_of_the_default_vpc() {
         let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
         let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1))?;
         let page = KindSearch::new(&account.store, &books, &asked, scope()).found(standing, at_millis(2))?;
-        let ids = page.documents.iter().map(|document| document.text("GroupId").unwrap().to_owned());
+        let ids = whole(&page.documents).into_iter().map(|document| document.text("GroupId").unwrap().to_owned());
         Ok::<_, CopyFault>(ids.collect::<Vec<_>>())
     };
     let text = |text: &str| Value::Text(text.into());

@@ -291,6 +291,15 @@ pub(in crate::store) fn parts(document: &[u8], wanted: &[&str]) -> Option<Docume
     tokens.is_done().then(|| Document::new(found))
 }
 
+/// The whole document; `None` when the bytes are malformed.
+#[cfg(test)]
+pub(in crate::store) fn whole(document: &[u8]) -> Option<Document> {
+    let tokens = Tokens::new(document);
+    let fields = tokens.fields()?;
+    let found = parts_of_map(&tokens, fields, None, 1)?;
+    tokens.is_done().then(|| Document::new(found))
+}
+
 /// The wanted parts of a map of so many fields; all of them where nothing is said.
 fn parts_of_map(tokens: &Tokens<'_>, fields: usize, wanted: Option<&[&str]>, depth: usize) -> Option<Map> {
     let mut found = Vec::new();

@@ -11,8 +11,8 @@ use super::{PATIENCE, rpc};
 /// A running simulator.
 pub(crate) struct Simulator {
     endpoint: Endpoint,
-    // Held for its end: dropping it stops the simulator.
-    _running: Running,
+    // Dropping it stops the simulator.
+    running: Running,
 }
 
 impl Simulator {
@@ -26,12 +26,17 @@ impl Simulator {
             url: said["endpoint"].as_str().unwrap().to_owned(),
             region: said["region"].as_str().unwrap().to_owned(),
         };
-        Simulator { endpoint, _running: running }
+        Simulator { endpoint, running }
     }
 
     /// Where it listens.
     pub(crate) fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.pid()
     }
 
     /// What a path below `/_simulator` answers; fails the test when it refuses.
