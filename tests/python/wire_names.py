@@ -110,7 +110,11 @@ class Table:
                 raise SystemExit(f"{name}.{field}: its elements are not called item")
 
 
-def documented(text):
+# Other names of filters that AWS takes and does not document any more, but clients still use: Terraform's data source aws_vpc does.
+FORMER = {"DescribeVpcs": {"is-default": ["isDefault"]}}
+
+
+def documented(action, text):
     """The names of the filters that a documentation lists, each with its other names: the first of each point that is no point of
     another."""
     depth, filters = 0, {}
@@ -119,7 +123,8 @@ def documented(text):
         if mark == "li" and depth == 1:
             name = "tag:" if name == "tag" or name.startswith("tag:") else html.unescape(name)
             also = re.findall(r"You can also use ([^.]*) as the filter name", rest)
-            filters[name] = [name] + re.findall(r"<code>([^<]+)</code>", "".join(also))
+            former = FORMER.get(action, {}).get(name, [])
+            filters[name] = [name] + re.findall(r"<code>([^<]+)</code>", "".join(also)) + former
     return [" ".join(names) for _, names in sorted(filters.items())]
 
 
@@ -133,7 +138,7 @@ def table(service, action):
     made.items(answer)
     made.structures(made.fields(f"! {action}", answer, in_answers))
     (filters,) = [member for name, member in made.shapes[operation["input"]["shape"]]["members"].items() if "Filter" in name]
-    return made.lines + [f"~ {action}"] + documented(filters["documentation"])
+    return made.lines + [f"~ {action}"] + documented(action, filters["documentation"])
 
 
 def shows_secrets(shapes, name, seen):

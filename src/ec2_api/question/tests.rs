@@ -88,6 +88,7 @@ fn only_filters_of_aws_are_taken_by_the_names_that_it_has_for_them() {
     }
     assert!(matches!(with("instance", "network-interface.ipv6-native"), Err(CopyFault::LackedFilter(_))));
     assert!(with("subnet", "cidrBlock").is_ok(), "another name of AWS");
+    assert!(with("vpc", "isDefault").is_ok(), "a former name, which Terraform uses");
 }
 
 #[test]
