@@ -91,16 +91,9 @@ fn read(text: &str) -> Cow<'_, str> {
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
         let letter = after.split_once(';').and_then(|(name, behind)| Some((letter(name)?, behind)));
-        match letter {
-            Some((letter, behind)) => {
-                out.push(letter);
-                rest = behind;
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
-        }
+        let (letter, behind) = letter.unwrap_or(('&', after));
+        out.push(letter);
+        rest = behind;
     }
     out.push_str(rest);
     out.into()

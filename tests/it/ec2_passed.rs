@@ -24,6 +24,10 @@ const KEY_PAIRS: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
     <keyPairId>key-1</keyPairId><keyName>ops</keyName><tagSet><item><key>team</key><value>data</value></item>\
     <item><key>db-password</key><value>hush-hush-hush</value></item></tagSet></item></keySet></DescribeKeyPairsResponse>";
 
+/// That AWS throttles.
+const THROTTLED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>RequestLimitExceeded</Code>\
+    <Message>Request limit exceeded.</Message></Error></Errors><RequestID>of-aws</RequestID></Response>";
+
 /// What answers in place of the simulator where it has nothing: everything that it does not know.
 const NOTHING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><requestId>of-aws</requestId></Response>";
 
@@ -58,6 +62,7 @@ impl Passing {
             let action = decoded(body).into_iter().find(|(name, _)| name == "Action").map(|(_, action)| action);
             match action.as_deref() {
                 Some("DescribeKeyPairs") => Fate::Answer(200, KEY_PAIRS),
+                Some("DescribePlacementGroups") => Fate::Answer(503, THROTTLED),
                 Some("DescribeRegions" | "DescribeAvailabilityZones") => Fate::Pass,
                 Some(other) if reads.contains(other) && !simulated.contains(other) => Fate::Answer(200, NOTHING),
                 _ => Fate::Pass,
@@ -125,6 +130,37 @@ fn boto3_reads_of_aws_what_the_copy_cannot_answer() {
     // A test that AWS makes of Muster's permissions.
     let dry = json!({"operation": "describe_snapshots", "arguments": {"DryRun": true}});
     assert_eq!(ask(&mut boto3, "fail", &dry)["ours"]["code"], json!("DryRunOperation"));
+}
+
+#[test]
+fn kinds_that_are_not_watched_are_read_of_aws_page_by_page() {
+    let passing = Passing::of(Simulator::start(40, &[]));
+    let server = passing.serve(&["--ec2-api-pass", "reads", "--kinds", "instance"]);
+    let mut boto3 = passing.boto3(&server, &[]);
+    passing.asked();
+    for page in [Value::Null, json!(5)] {
+        let how = json!({"operation": "describe_subnets", "member": "Subnets", "arguments": {}, "page": page});
+        let told = ask(&mut boto3, "compare", &how);
+        assert!(told["same"] == json!(true) && told["ours"].as_u64().unwrap() > 5, "{how}: {told}");
+    }
+    let how = json!({"operation": "describe_instances", "member": "Reservations", "arguments": {}, "page": 7});
+    assert_eq!(ask(&mut boto3, "compare", &how)["same"], json!(true));
+    let asked = passing.asked();
+    assert!(asked.iter().filter(|form| form.contains("NextToken=")).count() > 0, "{asked:#?}");
+    assert!(asked.iter().all(|form| form.contains("Action=DescribeSubnets&")), "{asked:#?}");
+}
+
+#[test]
+fn a_call_that_aws_throttles_is_made_once_each_time_that_the_client_asks() {
+    let passing = Passing::of(Simulator::start(3, &[]));
+    let server = passing.serve(&["--ec2-api-pass", "reads"]);
+    let mut boto3 = passing.boto3(&server, &[]);
+    passing.asked();
+    let how = json!({"operation": "describe_placement_groups", "arguments": {}, "mode": "standard"});
+    let ours = ask(&mut boto3, "fail", &how)["ours"].take();
+    assert_eq!((&ours["code"], &ours["status"]), (&json!("RequestLimitExceeded"), &json!(503)), "{ours}");
+    let attempts = usize::try_from(ours["attempts"].as_u64().unwrap()).unwrap();
+    assert!(attempts > 1 && passing.asked().len() == attempts, "{ours}");
 }
 
 #[test]
