@@ -61,6 +61,11 @@ const TOPICS: &[HelpTopic] = &[
         text: include_str!("help/ec2-api.md"),
     },
     HelpTopic {
+        name: "ec2-clients",
+        about: "How scripts and tools are set to read from the copy, and what each asks",
+        text: include_str!("help/ec2-clients.md"),
+    },
+    HelpTopic {
         name: "events",
         about: "How changes show within a second, and how that is proved",
         text: include_str!("help/events.md"),

@@ -87,6 +87,9 @@ pub enum Ec2Fault {
         /// The other.
         other: &'static str,
     },
+    /// It is signed as was usual before 2012.
+    #[error("The request is signed with Signature Version {0}, which names no region. Sign it with version 4.")]
+    OldSignature(String),
     /// An id is not one of its kind.
     #[error("{}", codes.malformed_message(id))]
     MalformedId {
@@ -135,6 +138,7 @@ impl Ec2Fault {
             Ec2Fault::Form(_) | Ec2Fault::Twice(_) => "MalformedQueryString",
             Ec2Fault::Method(_) => "UnsupportedMethod",
             Ec2Fault::Lacks(_) => "MissingParameter",
+            Ec2Fault::OldSignature(_) => "AuthFailure",
             Ec2Fault::NoAction(_) | Ec2Fault::NotHeld(_) => "InvalidAction",
             Ec2Fault::Changes(_) => "UnauthorizedOperation",
             Ec2Fault::Version(_) => "NoSuchVersion",
@@ -156,6 +160,7 @@ impl Ec2Fault {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
+            Ec2Fault::OldSignature(_) => 401,
             Ec2Fault::Changes(_) => 403,
             Ec2Fault::Method(_) => 405,
             Ec2Fault::DryRun => 412,

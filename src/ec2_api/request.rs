@@ -34,6 +34,9 @@ pub const SIGNATURE: [&str; 9] = [
     "X-Amz-User-Agent",
 ];
 
+/// What carries the version of a signature that is older than version 4.
+const OLD_SIGNATURE: &str = "SignatureVersion";
+
 /// A request that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ec2Request {
@@ -149,6 +152,9 @@ pub fn parse(method: &str, query: &str, body: &[u8]) -> Result<Ec2Request, Ec2Fa
         return Err(Ec2Fault::Version(shown(&version)));
     }
     let action = Ec2Action::named(&named).ok_or_else(|| Ec2Fault::NoAction(shown(&named)))?;
+    if let Some(version) = given.get(OLD_SIGNATURE) {
+        return Err(Ec2Fault::OldSignature(shown(version)));
+    }
     given.retain(|name, _| !SIGNATURE.contains(&name.as_str()));
     match action {
         Ec2Action::Describe(table) => read(action, table, given),

@@ -7,6 +7,7 @@
 pub(crate) mod account;
 pub(crate) mod authority;
 pub(crate) mod caller;
+pub(crate) mod collection;
 pub(crate) mod differences;
 pub(crate) mod driver;
 pub(crate) mod ec2_caller;
@@ -17,8 +18,10 @@ pub(crate) mod moto;
 pub(crate) mod muster;
 pub(crate) mod node;
 pub(crate) mod process;
+pub(crate) mod promtool;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod recorder;
 pub(crate) mod roles;
 pub(crate) mod rpc;
 pub(crate) mod rust;

