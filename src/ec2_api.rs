@@ -15,8 +15,8 @@
 //! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters and by
 //!   [`document_rule`]s; [`tags_page`] is which page of tags is asked for.
 //! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`],
-//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]), and
-//!   what is not asked for in pages part by part ([`answer_rest`]); [`copy_fault`] says why it does not.
+//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]), and what is not asked for in pages
+//!   part by part ([`answer_rest`]); [`copy_fault`] says why it does not.
 //! - [`call_tally`] counts requests.
 //!
 //! [`walk`]: crate::query::walk
