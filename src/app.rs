@@ -21,6 +21,7 @@ pub mod client;
 pub mod demo;
 mod discovery;
 pub mod ec2_keys;
+mod ec2_pass;
 mod ec2_route;
 pub mod engine;
 pub mod examination;

@@ -44,7 +44,7 @@ use crate::model::{AccountId, KindSelection};
 use crate::policy::{WritePolicy, WriteRule};
 pub use access_options::AccessOptions;
 pub use account::{AccountError, account};
-pub use ec2_api_settings::{Ec2ApiMiss, Ec2ApiMissError, Ec2ApiSettings};
+pub use ec2_api_settings::{Ec2ApiMiss, Ec2ApiMissError, Ec2ApiPass, Ec2ApiPassError, Ec2ApiSettings};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use events_name::{EventsName, EventsNameError};

@@ -11,18 +11,23 @@
 //! What is answered is decided from the copy:
 //!
 //! - [`signing_scope`] says who signed a request and for which region, [`key_owners`] which account the key belongs to, and
-//!   [`place`] which account and region it is about.
+//!   [`place`] which account and region it is about, of those that are watched ([`asked_scope`]).
 //! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters and by
 //!   [`document_rule`]s; [`tags_page`] is which page of tags is asked for.
 //! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`],
-//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]), and what is not asked for in pages
-//!   part by part ([`answer_rest`]); [`copy_fault`] says why it does not.
+//!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]), and
+//!   what is not asked for in pages part by part ([`answer_rest`]); [`copy_fault`] says why it does not.
+//! - [`geography_desk`] answers which regions and zones there are, from what AWS said last ([`geography`]), by names and filters
+//!   ([`place_question`]).
+//! - What the copy cannot answer AWS may be asked ([`passing`]), if it only reads ([`passable_read`]), by a request that is made anew
+//!   ([`passed_call`]); [`pass_desk`] answers with what AWS says.
 //! - [`call_tally`] counts requests.
 //!
 //! [`walk`]: crate::query::walk
 
 pub mod action;
 pub mod answer_rest;
+pub mod asked_scope;
 pub mod call_tally;
 pub mod copy_fault;
 pub mod desk;
@@ -30,11 +35,18 @@ pub mod document_rule;
 pub mod fault;
 pub mod form;
 pub mod found_page;
+pub mod geography;
+pub mod geography_desk;
 pub mod id_codes;
 pub mod key_owners;
 pub mod kind_search;
 pub mod parameter_use;
+pub mod pass_desk;
+pub mod passable_read;
+pub mod passed_call;
+pub mod passing;
 pub mod place;
+pub mod place_question;
 pub mod question;
 pub mod request;
 pub mod reservation_book;

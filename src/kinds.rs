@@ -7,6 +7,7 @@ mod address;
 pub mod describe;
 pub mod facet_reading;
 mod fields;
+pub mod geography;
 pub mod health;
 mod image;
 mod instance;

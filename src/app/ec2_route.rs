@@ -14,12 +14,13 @@ use tokio::time::{Instant, timeout};
 
 use super::answer_stream::AnswerStream;
 use super::ec2_keys::{Ec2KeyDesk, Ec2Keys, StaticKey};
+use super::ec2_pass::{ArrivedCall, Ec2Pass};
 use super::listener::ClientListener;
 use super::metrics_route::is_own_host;
 use super::named_place::NamedPlace;
 use super::turn_body::TurnBody;
-use crate::aws::AwsClock;
 use crate::aws::signature::{SentRequest, SignatureFault, verify};
+use crate::aws::{AwsClock, PassedAnswer};
 use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
 use crate::ec2_api::action::Ec2Action;
 use crate::ec2_api::call_tally::Ec2CallTally;
@@ -27,6 +28,8 @@ use crate::ec2_api::copy_fault::{CopyFault, RETRY_AFTER};
 use crate::ec2_api::desk::{CopyAnswer, Ec2Desk};
 use crate::ec2_api::fault::{Ec2Fault, shown};
 use crate::ec2_api::form::{FormFault, LONGEST};
+use crate::ec2_api::geography::Geographies;
+use crate::ec2_api::geography_desk::GeographyDesk;
 use crate::ec2_api::id_codes;
 use crate::ec2_api::key_owners::{KeyOwner, KeyOwners};
 use crate::ec2_api::place::account_of_path;
@@ -61,11 +64,20 @@ const CAVEAT: usize = 500;
 static AS_OF: HeaderName = HeaderName::from_static("x-muster-as-of");
 static SEQ: HeaderName = HeaderName::from_static("x-muster-seq");
 static STALE: HeaderName = HeaderName::from_static("x-muster-stale");
+static SOURCE: HeaderName = HeaderName::from_static("x-muster-source");
 static WALK: HeaderName = HeaderName::from_static("x-muster-walk");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
+/// What a request is answered with.
+enum Ec2Answer {
+    /// What the copy has.
+    Copy(CopyAnswer),
+    /// What AWS said, which was asked in its place.
+    Passed(PassedAnswer),
+}
+
 /// An answer, and the turn that it takes until it is sent.
-type TurnedAnswer = (CopyAnswer, OwnedSemaphorePermit);
+type TurnedAnswer = (Ec2Answer, OwnedSemaphorePermit);
 
 /// What serves EC2's API.
 #[derive(Clone)]
@@ -75,6 +87,8 @@ struct Ec2Face {
     keys: Option<Ec2KeyDesk>,
     books: ReservationBooks,
     owners: KeyOwners,
+    geographies: Geographies,
+    pass: Ec2Pass,
     hosts: Vec<String>,
     turns: [Arc<Semaphore>; 2],
     calls: Arc<Ec2CallTally>,
@@ -90,10 +104,12 @@ pub(super) fn routes(
 ) -> Router {
     let face = Ec2Face {
         readiness: listener.readiness(),
+        pass: Ec2Pass::new(&settings),
         settings,
         keys,
         books: ReservationBooks::default(),
         owners: KeyOwners::default(),
+        geographies: Geographies::default(),
         hosts,
         turns: [AT_ONCE, WHOLE_AT_ONCE].map(|most| Arc::new(Semaphore::new(most))),
         calls: Arc::clone(listener.ec2_calls()),
@@ -103,9 +119,15 @@ pub(super) fn routes(
         async move {
             let (request_id, begun, mut action) = (request_id(), Instant::now(), None);
             let answer = face.answer(request, &mut action, &request_id).await;
-            face.calls.note(action, answer.as_ref().err(), begun.elapsed());
+            match (&answer, action) {
+                (Ok((Ec2Answer::Passed(answer), _)), Some(action)) => {
+                    face.calls.note_passed(action, answer.status, begun.elapsed());
+                }
+                _ => face.calls.note(action, answer.as_ref().err(), begun.elapsed()),
+            }
             match answer {
-                Ok((answer, turn)) => answered(answer, turn, &request_id),
+                Ok((Ec2Answer::Copy(answer), turn)) => answered(answer, turn, &request_id),
+                Ok((Ec2Answer::Passed(answer), turn)) => passed(answer, turn, &request_id),
                 Err(fault) => refused(&fault, &request_id),
             }
         }
@@ -148,14 +170,12 @@ impl Ec2Face {
         let signed = signed(&parts);
         let region = signed.as_ref().map(|scope| scope.region.clone());
         let region = region.or_else(|| region_of_host(&host).map(str::to_owned));
-        let asked = request::parse(parts.method.as_str(), parts.uri.query().unwrap_or_default(), &body)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let asked = request::parse(parts.method.as_str(), query, &body)?;
         *action = Some(asked.action);
         // Nobody is asked about a key, or waited for, because of what is refused in any case.
-        match asked.action {
-            Ec2Action::Describe(_) => {}
-            Ec2Action::Other(name) => return Err(Ec2Fault::NotHeld(name).into()),
-            Ec2Action::Change(name) => return Err(Ec2Fault::Changes(name).into()),
-        }
+        let arrived = ArrivedCall { action: asked.action, query, body: &body };
+        self.pass.check(arrived, known.is_none_or(|key| key.visibility.is_everything()))?;
         let view = known.map_or_else(View::whole, |key| View::of(&key.visibility));
         let core = Readiness::ready(&self.readiness, &view).await.map_err(unready)?;
         let owner = match (known, &signed) {
@@ -166,11 +186,38 @@ impl Ec2Face {
             (None, None) => KeyOwner::NoKey,
         };
         let named = NamedPlace::new(account, owner, region, &core);
-        match self.read(&core, &asked, &named, request_id).await {
+        let held = match asked.action {
+            Ec2Action::Other(name) => Err(Ec2Fault::NotHeld(name).into()),
+            Ec2Action::Describe(_) | Ec2Action::Change(_) => self.held(&core, &asked, &named, request_id).await,
+        };
+        match held {
+            Ok((answer, turn)) => Ok((Ec2Answer::Copy(answer), turn)),
+            Err(fault) => {
+                let (answer, turn) = self.pass.answer(fault, arrived, &core, &named).await?;
+                Ok((Ec2Answer::Passed(answer), turn))
+            }
+        }
+    }
+
+    /// Answers from what Muster holds, with what AWS is asked for so that it does.
+    async fn held(
+        &self,
+        core: &Core,
+        asked: &Ec2Request,
+        named: &NamedPlace,
+        request_id: &str,
+    ) -> Result<(CopyAnswer, OwnedSemaphorePermit), CopyFault> {
+        if let Ec2Action::Describe(table) = asked.action
+            && GeographyDesk::answers(asked.action)
+        {
+            let answer = self.geography(core).answer(asked, table, named.asked(), request_id, core.now()).await?;
+            return Ok((answer, self.turn(true).await?));
+        }
+        match self.read(core, asked, named, request_id).await {
             Err(CopyFault::Unsure { kind, scope, ids, why }) if self.settings.miss == Some(Ec2ApiMiss::Live) => {
                 let missed = MissedIds { kind, scope, ids, why };
-                missed.look(&core).await?;
-                self.read(&core, &asked, &named, request_id).await
+                missed.look(core).await?;
+                self.read(core, asked, named, request_id).await
             }
             answer => answer,
         }
@@ -183,16 +230,31 @@ impl Ec2Face {
         asked: &Ec2Request,
         named: &NamedPlace,
         request_id: &str,
-    ) -> Result<TurnedAnswer, CopyFault> {
-        let [few, whole] = &self.turns;
-        let turns = if asked.page_size().is_some() || !asked.ids().is_empty() { few } else { whole };
-        let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return Err(CopyFault::Stopping) };
+    ) -> Result<(CopyAnswer, OwnedSemaphorePermit), CopyFault> {
+        let turn = self.turn(asked.page_size().is_some() || !asked.ids().is_empty()).await?;
         let (desk, asked, named) = (self.desk(core), asked.clone(), named.clone());
         let request_id = request_id.to_owned();
         // It goes on when its client leaves, and its turn with it.
         let answer =
             spawn_blocking(move || desk.answer(&asked, named.asked(), &request_id).map(|answer| (answer, turn)));
         answer.await.unwrap_or_else(|error| Err(failed(&error)))
+    }
+
+    /// A turn to answer in: with others for few resources, or with those for everything.
+    async fn turn(&self, is_few: bool) -> Result<OwnedSemaphorePermit, CopyFault> {
+        let [few, whole] = &self.turns;
+        let turns = if is_few { few } else { whole };
+        Arc::clone(turns).acquire_owned().await.map_err(|_| CopyFault::Stopping)
+    }
+
+    fn geography(&self, core: &Core) -> GeographyDesk {
+        GeographyDesk {
+            aws: core.aws.clone(),
+            freshness: core.ingest.freshness().clone(),
+            known: self.geographies.clone(),
+            max_stale: self.settings.max_stale,
+            visibility: core.visibility(),
+        }
     }
 
     fn desk(&self, core: &Core) -> Ec2Desk {
@@ -320,13 +382,25 @@ fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, request_id: &str) ->
         }
     };
     put(&AS_OF, &standing.as_of.to_string());
-    put(&SEQ, &seq.to_string());
+    if let Some(seq) = seq {
+        put(&SEQ, &seq.to_string());
+    }
     if let Some(caveat) = caveat {
         put(&STALE, &plain(&caveat));
     }
     if is_moved {
         put(&WALK, "moved");
     }
+    response
+}
+
+/// AWS's answer as it is, and that it is AWS's.
+fn passed(answer: PassedAnswer, turn: OwnedSemaphorePermit, request_id: &str) -> Response {
+    let PassedAnswer { status, request_id: of_aws, body } = answer;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let id = of_aws.as_deref().unwrap_or(request_id);
+    let mut response = document(status, Body::new(TurnBody::new(body, turn)), id);
+    response.headers_mut().insert(&SOURCE, HeaderValue::from_static("aws"));
     response
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::{self, Ec2ApiMiss, Ec2ApiSettings, Environment};
+use crate::config::{self, Ec2ApiMiss, Ec2ApiPass, Ec2ApiSettings, Environment};
 
 /// Whether and how EC2's own read API is answered.
 #[derive(Clone, Debug, Default, Args)]
@@ -26,6 +26,12 @@ pub(super) struct Ec2ApiFlags {
     /// What to do about an id that is not in a copy that may be out of date: `live` asks AWS, `error` refuses the request [default: error]
     #[arg(long, env = "MUSTER_EC2_API_MISS", value_name = "RULE", hide_env_values = true)]
     ec2_api_miss: Option<Ec2ApiMiss>,
+    /// What AWS is asked where the copy cannot answer a request of EC2's read API: `reads` passes on what only reads, and `off` nothing [default: off]
+    ///
+    /// Muster asks with its own credentials, at the pace that --aws-share allows. Calls that change something, and those that show
+    /// secrets such as user data, are never passed on: see `muster help ec2-api`.
+    #[arg(long, env = "MUSTER_EC2_API_PASS", value_name = "RULE", hide_env_values = true)]
+    ec2_api_pass: Option<Ec2ApiPass>,
     /// Answer only requests of EC2's read API that are signed with a key of this file: see `muster help ec2-api`
     ///
     /// With it and --tls-cert, --ec2-api may be an address that other machines reach.
@@ -36,8 +42,8 @@ pub(super) struct Ec2ApiFlags {
 impl Ec2ApiFlags {
     /// The flags that give these settings.
     pub(super) fn of(settings: Ec2ApiSettings) -> Self {
-        let Ec2ApiSettings { address, max_stale, miss, keys } = settings;
-        Ec2ApiFlags { ec2_api: address, max_stale, ec2_api_miss: miss, ec2_api_keys: keys }
+        let Ec2ApiSettings { address, max_stale, miss, pass, keys } = settings;
+        Ec2ApiFlags { ec2_api: address, max_stale, ec2_api_miss: miss, ec2_api_pass: pass, ec2_api_keys: keys }
     }
 
     /// What they say.
@@ -46,16 +52,18 @@ impl Ec2ApiFlags {
             address: self.ec2_api,
             max_stale: self.max_stale,
             miss: self.ec2_api_miss,
+            pass: self.ec2_api_pass,
             keys: self.ec2_api_keys.map(|path| environment.absolute(&path)),
         }
     }
 
     /// The flags as arguments.
     pub(super) fn words(&self) -> impl Iterator<Item = OsString> {
-        let all: [(&str, Option<OsString>); 4] = [
+        let all: [(&str, Option<OsString>); 5] = [
             ("--ec2-api", self.ec2_api.map(|address| address.to_string().into())),
             ("--max-stale", self.max_stale.map(|most| config::duration_text(most).into())),
             ("--ec2-api-miss", self.ec2_api_miss.map(|miss| miss.to_string().into())),
+            ("--ec2-api-pass", self.ec2_api_pass.map(|pass| pass.to_string().into())),
             ("--ec2-api-keys", self.ec2_api_keys.clone().map(Into::into)),
         ];
         all.into_iter().flat_map(|(flag, value)| value.into_iter().flat_map(move |value| [flag.into(), value]))

@@ -268,7 +268,7 @@ mod tests {
         for (given, is_read_only) in [
             (format!("{rules} --http 127.0.0.1:1 --idle-exit 3m"), false),
             ("--detached --allow-writes --http 127.0.0.1:1".to_owned(), true),
-            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2 --ec2-api 127.0.0.1:3 --max-stale 5m --ec2-api-miss live --ec2-api-keys /k.toml".to_owned(), true),
+            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2 --ec2-api 127.0.0.1:3 --max-stale 5m --ec2-api-miss live --ec2-api-pass reads --ec2-api-keys /k.toml".to_owned(), true),
         ] {
             let (config, options) = parsed(&given.split(' ').map(str::to_owned).collect::<Vec<_>>());
             let place = ["--data-dir".to_owned(), config.data_dir.to_str().unwrap().to_owned()];

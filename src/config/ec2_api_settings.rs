@@ -43,6 +43,41 @@ impl fmt::Display for Ec2ApiMiss {
     }
 }
 
+/// What AWS is asked in place of a client, where the copy cannot answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ec2ApiPass {
+    /// Nothing.
+    Off,
+    /// What only reads, and shows no secrets.
+    Reads,
+}
+
+/// A text is no such choice.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is neither reads (ask AWS what only reads, where the copy cannot answer) nor off (ask it nothing)")]
+pub struct Ec2ApiPassError {
+    given: String,
+}
+
+impl FromStr for Ec2ApiPass {
+    type Err = Ec2ApiPassError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Ec2ApiPass::Off, Ec2ApiPass::Reads].into_iter();
+        let mut meant = all.filter(|pass| pass.to_string() == text);
+        meant.next().ok_or_else(|| Ec2ApiPassError { given: text.chars().take(200).collect() })
+    }
+}
+
+impl fmt::Display for Ec2ApiPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ec2ApiPass::Off => "off",
+            Ec2ApiPass::Reads => "reads",
+        })
+    }
+}
+
 /// Whether and how EC2's own read API is answered from the copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ec2ApiSettings {
@@ -52,6 +87,8 @@ pub struct Ec2ApiSettings {
     pub max_stale: Option<Duration>,
     /// What is done about an id that is not in a copy that may be out of date; refused unless it is said.
     pub miss: Option<Ec2ApiMiss>,
+    /// What AWS is asked where the copy cannot answer; nothing unless it is said.
+    pub pass: Option<Ec2ApiPass>,
     /// The file of the keys that requests have to be signed with. `None`: any signature is taken, and none.
     pub keys: Option<PathBuf>,
 }
@@ -64,6 +101,7 @@ impl Ec2ApiSettings {
             address: self.address.or(file.address),
             max_stale: self.max_stale.or(file.max_stale),
             miss: self.miss.or(file.miss),
+            pass: self.pass.or(file.pass),
             keys: self.keys.or(file.keys),
         }
     }
@@ -104,8 +142,14 @@ mod tests {
         assert!(signed.check(false).is_err(), "answers could be read on the way");
         assert_eq!(signed.check(true), Ok(()));
         let (max_stale, miss) = (Some(Duration::from_secs(1)), Some(Ec2ApiMiss::Live));
-        let file = Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:2") };
-        assert_eq!(at("127.0.0.1:1").over(file), Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:1") });
+        let pass = Some(Ec2ApiPass::Reads);
+        let file = Ec2ApiSettings { max_stale, miss, pass, ..at("127.0.0.1:2") };
+        assert_eq!(at("127.0.0.1:1").over(file.clone()), Ec2ApiSettings { max_stale, miss, pass, ..at("127.0.0.1:1") });
+        let off = Ec2ApiSettings { pass: Some(Ec2ApiPass::Off), ..at("127.0.0.1:1") };
+        assert_eq!(off.over(file).pass, Some(Ec2ApiPass::Off));
+        assert_eq!(("reads".parse(), "off".parse()), (Ok(Ec2ApiPass::Reads), Ok(Ec2ApiPass::Off)));
+        let error = "all".parse::<Ec2ApiPass>().unwrap_err().to_string();
+        assert!(error.contains("reads") && error.contains("off"), "{error}");
         assert_eq!("live".parse(), Ok(Ec2ApiMiss::Live));
         let error = "x".parse::<Ec2ApiMiss>().unwrap_err().to_string();
         assert!(error.contains("live") && error.contains("error"), "{error}");

@@ -41,7 +41,12 @@ pub(crate) fn judge_all<'a, T: 'a>(
 
 /// Judges the permission of `cloudtrail:LookupEvents`, which a server can do without.
 pub(crate) fn judge_history<T>(outcome: &AwsAnswer<T>) -> Finding {
-    let finding = judge("cloudtrail:LookupEvents", outcome);
+    judge_optional("cloudtrail:LookupEvents", outcome)
+}
+
+/// Judges a permission that a server can do without.
+pub(crate) fn judge_optional<T>(action: &str, outcome: &AwsAnswer<T>) -> Finding {
+    let finding = judge(action, outcome);
     match finding.verdict {
         Verdict::Failed => Finding { verdict: Verdict::Warning, ..finding },
         _ => finding,
@@ -93,5 +98,11 @@ mod tests {
         assert_eq!((&*within.subject, within.denied.as_deref()), ("ec2:CreateSnapshots", Some("ec2:CreateTags")));
         let history = judge_history(&Err::<(), _>(denied("cloudtrail:LookupEvents")));
         assert!(history.verdict == Verdict::Warning && history.denied.is_some(), "{history:?}");
+        let zones =
+            judge_optional("ec2:DescribeAvailabilityZones", &Err::<(), _>(denied("ec2:DescribeAvailabilityZones")));
+        assert!(
+            zones.verdict == Verdict::Warning && zones.fact.ends_with("does not tell availability zones"),
+            "{zones:?}"
+        );
     }
 }

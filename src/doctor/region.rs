@@ -58,6 +58,12 @@ async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     }
     findings.extend(answers.iter().map(|(action, (outcome, _))| permission::judge(action, outcome)));
     findings.push(permission::judge_history(&history));
+    if examined.config.listen.ec2_api.address.is_some() {
+        let answers = join(asked(aws.may_describe_regions(scope)), asked(aws.may_describe_zones(scope))).await;
+        let ((regions, _), (zones, _)) = answers;
+        findings.push(permission::judge_optional("ec2:DescribeRegions", &regions));
+        findings.push(permission::judge_optional("ec2:DescribeAvailabilityZones", &zones));
+    }
     if examined.config.writes.allow {
         findings.extend(changes(examined).await);
         if examined.config.source_identity {

@@ -8,9 +8,6 @@ use crate::kinds::{KINDS, KindSpec};
 /// The names of all actions, sorted.
 static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| names(include_str!("wire/actions.txt")));
 
-/// The names of those that only read and show no secrets, sorted.
-static HARMLESS: LazyLock<Vec<&'static str>> = LazyLock::new(|| names(include_str!("wire/reads.txt")));
-
 /// How the names of actions begin that change nothing.
 const READS: [&str; 4] = ["Describe", "Get", "List", "Search"];
 
@@ -47,13 +44,6 @@ impl Ec2Action {
         }
     }
 
-    /// Whether it only reads, and its answers show no secrets such as user data or passwords: AWS's table of permissions says the
-    /// one, and its model of EC2 the other.
-    #[must_use]
-    pub fn is_harmless(&self) -> bool {
-        HARMLESS.binary_search(&self.name()).is_ok()
-    }
-
     /// The kind that it lists; `None` for what is no kind of its own, such as tags.
     #[must_use]
     pub fn kind(&self) -> Option<&'static KindSpec> {
@@ -85,19 +75,6 @@ mod tests {
         for change in ["TerminateInstances", "RunInstances", "ModifyVpcAttribute", "DeleteVpc", "ImportKeyPair"] {
             assert_eq!(of(change), Ec2Action::Change(change));
         }
-        for (name, harmless) in [
-            ("DescribeVolumes", true),
-            ("DescribeVpcPeeringConnections", true),
-            ("GetConsoleOutput", false),
-            ("GetPasswordData", false),
-            ("DescribeInstanceAttribute", false),
-            ("DescribeLaunchTemplateVersions", false),
-            ("DescribeVpnConnections", false),
-            ("TerminateInstances", false),
-        ] {
-            assert_eq!(of(name).is_harmless(), harmless, "{name}");
-        }
-        assert!(HARMLESS.is_sorted() && HARMLESS.iter().all(|name| !matches!(of(name), Ec2Action::Change(_))));
         for none in ["", "describeVolumes", "DescribeVolume", "# Made of botocore"] {
             assert_eq!(Ec2Action::named(none), None, "{none}");
         }

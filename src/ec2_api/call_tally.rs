@@ -24,8 +24,14 @@ const ANSWERS: &[Duration] = &[
 /// Stands for an action that is none of those that are answered.
 const OTHER: &str = "_OTHER";
 
-/// Requests that are counted together: by action, and by the code of the error, which is empty for an answer.
-type CountedCall = (&'static str, &'static str);
+/// What answers from the copy are counted as.
+const COPY: &str = "copy";
+/// What answers of AWS are counted as.
+const PASSED: &str = "aws";
+
+/// Requests that are counted together: by action, by where the answer came from, and by the code of the error, which is empty for an
+/// answer.
+type CountedCall = (&'static str, &'static str, &'static str);
 
 /// The counts of requests since the server began.
 #[derive(Debug, Default)]
@@ -38,7 +44,16 @@ impl Ec2CallTally {
             Some(action @ Ec2Action::Describe(_)) => action.name(),
             Some(Ec2Action::Other(_) | Ec2Action::Change(_)) | None => OTHER,
         };
-        let key = (name, fault.map_or("", CopyFault::code));
+        self.count((name, COPY, fault.map_or("", CopyFault::code)), took);
+    }
+
+    /// Counts a request that AWS was asked in place of the copy, and answered with this status.
+    pub fn note_passed(&self, action: Ec2Action, status: u16, took: Duration) {
+        let code = if (200..300).contains(&status) { "" } else { OTHER };
+        self.count((action.name(), PASSED, code), took);
+    }
+
+    fn count(&self, key: CountedCall, took: Duration) {
         if let Some(times) = self.0.read().get(&key) {
             return times.note(took);
         }
@@ -46,10 +61,10 @@ impl Ec2CallTally {
         times.entry(key).or_insert_with(|| Arc::new(DurationTally::new(ANSWERS))).note(took);
     }
 
-    /// The requests so far, by action and code.
+    /// The requests so far, by action, by where the answer came from, and by code.
     #[must_use]
-    pub fn counted(&self) -> Vec<(&'static str, &'static str, CountedDurations)> {
-        self.0.read().iter().map(|((action, code), times)| (*action, *code, times.counted())).collect()
+    pub fn counted(&self) -> Vec<([&'static str; 3], CountedDurations)> {
+        self.0.read().iter().map(|((action, from, code), times)| ([*action, *from, *code], times.counted())).collect()
     }
 }
 
@@ -66,11 +81,18 @@ mod tests {
         tally.note(action("DescribeVpcs"), Some(&CopyFault::Token), Duration::ZERO);
         tally.note(action("RunInstances"), Some(&CopyFault::Opening), Duration::ZERO);
         tally.note(None, Some(&CopyFault::Opening), Duration::ZERO);
-        let counted: Vec<_> =
-            tally.counted().into_iter().map(|(action, code, times)| (action, code, times.count)).collect();
+        tally.note_passed(action("DescribeKeyPairs").unwrap(), 200, Duration::ZERO);
+        tally.note_passed(action("DescribeKeyPairs").unwrap(), 503, Duration::ZERO);
+        let counted: Vec<_> = tally.counted().into_iter().map(|(labels, times)| (labels, times.count)).collect();
         assert_eq!(
             counted,
-            [("DescribeVpcs", "", 2), ("DescribeVpcs", "InvalidNextToken", 1), ("_OTHER", "Unavailable", 2)]
+            [
+                (["DescribeKeyPairs", "aws", ""], 1),
+                (["DescribeKeyPairs", "aws", "_OTHER"], 1),
+                (["DescribeVpcs", "copy", ""], 2),
+                (["DescribeVpcs", "copy", "InvalidNextToken"], 1),
+                (["_OTHER", "copy", "Unavailable"], 2)
+            ]
         );
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::fault::{self, Ec2Fault};
+use super::passed_call::PassRefusal;
 use super::place::PlaceError;
 use super::standing::StandingError;
 use super::tag_question::TagQuestionError;
@@ -41,6 +42,50 @@ pub enum CopyFault {
         what: String,
         /// What to do about it.
         fix: String,
+    },
+    /// AWS did not list regions or zones.
+    #[error("Muster could not list {what} of {whose}: {why}. {fix}")]
+    Unlisted {
+        /// What was to be listed.
+        what: &'static str,
+        /// Of what account or scope.
+        whose: String,
+        /// What happened.
+        why: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// The copy cannot answer it, and AWS is not asked in its place.
+    #[error("{}. {why}", fault.to_string().trim_end_matches('.'))]
+    Unpassed {
+        /// What the copy lacks.
+        fault: Box<CopyFault>,
+        /// Why AWS is not asked.
+        why: PassRefusal,
+    },
+    /// AWS does not let Muster ask.
+    #[error("Muster's copy does not have this, and AWS does not let Muster's own credentials ask for it: {why}. {fix}")]
+    Forbidden {
+        /// What AWS answered.
+        why: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// AWS was asked, and its answer is none.
+    #[error("Muster's copy does not have this, and Muster could not ask AWS for it: {why}. {fix}")]
+    Unanswered {
+        /// What happened.
+        why: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// It waited too long for Muster's share of AWS's limits.
+    #[error(
+        "Muster's copy does not have this, and AWS was not asked for it in time: Muster makes only so many calls of {permission} a second          (--aws-share), and others wait as well. Ask again later"
+    )]
+    Crowded {
+        /// The permission that the call needs.
+        permission: &'static str,
     },
     /// Its path is none that is served.
     #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
@@ -167,6 +212,9 @@ impl CopyFault {
     pub fn code(&self) -> &'static str {
         match self {
             CopyFault::Request(fault) => fault.code(),
+            CopyFault::Unpassed { fault, .. } => fault.code(),
+            CopyFault::Forbidden { .. } => "UnauthorizedOperation",
+            CopyFault::Crowded { .. } => "RequestLimitExceeded",
             CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })
@@ -189,6 +237,8 @@ impl CopyFault {
             CopyFault::Defect => "MusterInternalFailure",
             CopyFault::Place(_)
             | CopyFault::Unreached { .. }
+            | CopyFault::Unlisted { .. }
+            | CopyFault::Unanswered { .. }
             | CopyFault::Standing(_)
             | CopyFault::Store(_)
             | CopyFault::Damaged { .. }
@@ -201,8 +251,9 @@ impl CopyFault {
     pub fn status(&self) -> u16 {
         match self {
             CopyFault::Request(fault) => fault.status(),
+            CopyFault::Unpassed { fault, .. } => fault.status(),
             CopyFault::Signature(fault) => fault.status(),
-            CopyFault::Host(_) | CopyFault::WebPage => 403,
+            CopyFault::Host(_) | CopyFault::WebPage | CopyFault::Forbidden { .. } => 403,
             _ if self.is_passing() => 503,
             _ => 400,
         }
@@ -211,7 +262,7 @@ impl CopyFault {
     /// Whether it is over in moments.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        self.code() == "Unavailable"
+        self.code() == "Unavailable" || matches!(self, CopyFault::Crowded { .. })
     }
 
     /// The document of the error.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::action::Ec2Action;
 use super::answer_rest::{AnswerPart, AnswerRest};
+use super::asked_scope::asked_scope;
 use super::copy_fault::CopyFault;
 use super::fault::Ec2Fault;
 use super::found_page::FoundPage;
 use super::kind_search::KindSearch;
-use super::place::{AskedPlace, PlaceError, place};
+use super::place::AskedPlace;
 use super::question::DescribeQuestion;
 use super::request::Ec2Request;
 use super::reservation_book::ReservationBooks;
@@ -52,8 +53,8 @@ pub struct CopyAnswer {
     pub rest: Option<AnswerRest>,
     /// How fresh the copy is.
     pub standing: CopyStanding,
-    /// The newest record that it takes into account.
-    pub seq: Seq,
+    /// The newest record that it takes into account; `None` where it is of what is not recorded.
+    pub seq: Option<Seq>,
     /// Whether its walk goes on from another moment than that of the page before.
     pub is_moved: bool,
 }
@@ -120,7 +121,7 @@ impl Ec2Desk {
         let is_page = question.limit.is_some() || question.is_named();
         let question = PartQuestion::Kind(Box::new(question), scope);
         let (body, rest) = self.written(table, found, request_id, is_page, question, now);
-        Ok(CopyAnswer { body, rest, standing, seq, is_moved })
+        Ok(CopyAnswer { body, rest, standing, seq: Some(seq), is_moved })
     }
 
     /// Writes what was found: the page, or the first part of an answer that is not asked for in pages.
@@ -193,7 +194,7 @@ impl Ec2Desk {
         now: Timestamp,
     ) -> Result<CopyAnswer, CopyFault> {
         let watched: BTreeSet<Scope> = self.freshness.scopes().into_iter().map(|state| state.scope).collect();
-        let scope = self.placed(asked, &watched)?;
+        let scope = asked_scope(&self.freshness, asked, &watched)?;
         let page = TagsPage::of(request, &scope, self.aws.secrets())?;
         let mut standing: Option<CopyStanding> = None;
         for kind in &page.question.kinds {
@@ -222,7 +223,7 @@ impl Ec2Desk {
         let is_page = page.limit.is_some();
         let question = PartQuestion::Tags(Box::new(page), scope);
         let (body, rest) = self.written(table, found, request_id, is_page, question, now);
-        Ok(CopyAnswer { body, rest, standing, seq, is_moved })
+        Ok(CopyAnswer { body, rest, standing, seq: Some(seq), is_moved })
     }
 
     /// Checks, after everything is read, that nothing of a kind was found damaged, in any table: what changed since the moment of an
@@ -259,22 +260,7 @@ impl Ec2Desk {
             // It is said of the kind, not of the place.
             self.freshness.scopes().into_iter().map(|state| state.scope).collect()
         };
-        self.placed(asked, &watched)
-    }
-
-    /// The scope that a request is about, of those that are watched. Where there are none because no account can be reached, that is no
-    /// matter of moments.
-    fn placed(&self, asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, CopyFault> {
-        place(asked, watched).map_err(|error| {
-            let of_account = || self.freshness.members().into_iter().next().map(|member| member.trouble);
-            match self.freshness.trouble().or_else(of_account) {
-                Some(trouble) if error == PlaceError::Nothing => {
-                    let what = trouble.what.trim_end_matches('.').to_owned();
-                    CopyFault::Unreached { what, fix: trouble.next_step() }
-                }
-                _ => error.into(),
-            }
-        })
+        asked_scope(&self.freshness, asked, &watched)
     }
 
     fn standing(

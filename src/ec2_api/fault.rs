@@ -103,6 +103,9 @@ pub enum Ec2Fault {
         /// The ids.
         ids: Vec<String>,
     },
+    /// There is no such region or zone.
+    #[error("Invalid {0}")]
+    UnknownPlace(String),
     /// All was right, and only a test.
     #[error("Request would have succeeded, but DryRun flag is set.")]
     DryRun,
@@ -120,7 +123,9 @@ impl Ec2Fault {
             Ec2Fault::Changes(_) => "UnauthorizedOperation",
             Ec2Fault::Version(_) => "NoSuchVersion",
             Ec2Fault::UnknownParameter { .. } => "UnknownParameter",
-            Ec2Fault::Value { .. } | Ec2Fault::TooMany { .. } | Ec2Fault::NoValues(_) => "InvalidParameterValue",
+            Ec2Fault::Value { .. } | Ec2Fault::TooMany { .. } | Ec2Fault::NoValues(_) | Ec2Fault::UnknownPlace(_) => {
+                "InvalidParameterValue"
+            }
             Ec2Fault::FilterValues => "FilterLimitExceeded",
             Ec2Fault::Combination { .. } => "InvalidParameterCombination",
             Ec2Fault::MalformedId { codes, .. } => codes.malformed,

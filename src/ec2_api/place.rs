@@ -96,8 +96,23 @@ pub enum PlaceError {
 /// # Errors
 /// [`PlaceError`].
 pub fn place(asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, PlaceError> {
-    let AskedPlace { path, key, region, doubt } = asked;
-    let region = region.ok_or(PlaceError::NoRegion)?;
+    let region = asked.region.ok_or(PlaceError::NoRegion)?;
+    let account = account(asked, watched)?;
+    let scope = Scope { account: account.clone(), region: Region::new(region) };
+    if watched.contains(&scope) {
+        return Ok(scope);
+    }
+    let there = watched.iter().filter(|scope| scope.account == account).map(|scope| scope.region.as_str());
+    let (region, watched) = (region.to_owned(), listed(there));
+    Err(PlaceError::UnwatchedRegion { region, account, watched })
+}
+
+/// The account that a request is about, of those that are watched.
+///
+/// # Errors
+/// [`PlaceError`].
+pub fn account(asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<AccountId, PlaceError> {
+    let AskedPlace { path, key, doubt, .. } = asked;
     let accounts: BTreeSet<&AccountId> = watched.iter().map(|scope| &scope.account).collect();
     let named = || listed(accounts.iter().map(|account| account.as_str()));
     if accounts.is_empty() {
@@ -120,13 +135,7 @@ pub fn place(asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, 
             None => return Err(PlaceError::NoAccount(named())),
         },
     };
-    let scope = Scope { account: (*account).clone(), region: Region::new(region) };
-    if watched.contains(&scope) {
-        return Ok(scope);
-    }
-    let there = watched.iter().filter(|scope| scope.account == **account).map(|scope| scope.region.as_str());
-    let (region, watched) = (region.to_owned(), listed(there));
-    Err(PlaceError::UnwatchedRegion { region, account: (*account).clone(), watched })
+    Ok((*account).clone())
 }
 
 /// The account that a path names: `/` names none, and `/123456789012/` does; `None` for any other path.

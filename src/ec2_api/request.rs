@@ -22,7 +22,7 @@ const FILTER_VALUES: usize = 200;
 const LISTED: usize = 1_000;
 
 /// What carries the signature in a URL, and belongs to no action.
-const SIGNATURE: [&str; 9] = [
+pub const SIGNATURE: [&str; 9] = [
     "X-Amz-Algorithm",
     "X-Amz-Content-Sha256",
     "X-Amz-Credential",

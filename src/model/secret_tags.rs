@@ -62,6 +62,12 @@ impl SecretTags {
         SecretTags { patterns, key: hmac::Key::new(hmac::HMAC_SHA256, key), met: RwLock::default() }
     }
 
+    /// Whether the values of any tags are redacted.
+    #[must_use]
+    pub fn redacts_any(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
     /// Whether the values of the tag `key` are redacted.
     #[must_use]
     pub fn is_secret(&self, key: &str) -> bool {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::write_rule::{ADDING, ADDS, WriteRule};
+use super::write_rule::{WriteRule, has_tool};
 
 const TOOLS: &str = "tools";
 const ACCOUNTS: &str = "accounts";
@@ -137,10 +137,7 @@ fn word(rule: &WriteRule) -> Option<&'static str> {
 
 /// The tools that two lists allow. The word for those that only add something stands in a list for each of them.
 fn tools_of_both(one: &BTreeSet<String>, other: &BTreeSet<String>) -> BTreeSet<String> {
-    let is_in = |names: &BTreeSet<String>, name: &String| {
-        names.contains(name) || (ADDING.contains(&name.as_str()) && names.contains(ADDS))
-    };
-    one.union(other).filter(|name| is_in(one, name) && is_in(other, name)).cloned().collect()
+    one.union(other).filter(|name| has_tool(one, name) && has_tool(other, name)).cloned().collect()
 }
 
 #[cfg(test)]

@@ -18,6 +18,12 @@ pub const ADDS: &str = "snapshot";
 /// The tools that [`ADDS`] stands for.
 pub const ADDING: [&str; 1] = ["create_snapshot"];
 
+/// Whether a list of tools has one, by its name or by [`ADDS`].
+#[must_use]
+pub fn has_tool(tools: &BTreeSet<String>, tool: &str) -> bool {
+    tools.contains(tool) || (ADDING.contains(&tool) && tools.contains(ADDS))
+}
+
 /// The longest window of a cap: as long as anything is kept about an action.
 const MAX_WINDOW: Duration = Duration::from_hours(24);
 

@@ -1,7 +1,7 @@
 //! The names of all actions, for which faults can be set. Each service implements its own actions.
 
 /// Actions of EC2.
-static EC2: [&str; 56] = [
+static EC2: [&str; 57] = [
     "AllocateAddress",
     "AssociateAddress",
     "AssociateRouteTable",
@@ -32,6 +32,7 @@ static EC2: [&str; 56] = [
     "DeleteVolume",
     "DeregisterImage",
     "DescribeAddresses",
+    "DescribeAvailabilityZones",
     "DescribeImages",
     "DescribeInstanceStatus",
     "DescribeInstances",

@@ -8,6 +8,7 @@ mod create_snapshots;
 mod create_volume;
 mod delete_volume;
 mod describe_addresses;
+mod describe_availability_zones;
 mod describe_images;
 mod describe_instance_status;
 mod describe_instances;

@@ -66,14 +66,14 @@ impl Copied {
 }
 
 /// boto3 at both endpoints.
-fn script(settings: &Value) -> Running {
+pub(crate) fn script(settings: &Value) -> Running {
     let mut script = Environment::Moto.script("ec2_api.py");
     script.arg(settings.to_string());
     Running::start("boto3 at EC2's API", script)
 }
 
 /// The next line of the script.
-fn told(boto3: &mut Running, how: &Value) -> Value {
+pub(crate) fn told(boto3: &mut Running, how: &Value) -> Value {
     let line = boto3.line(PATIENCE);
     serde_json::from_str(&line).unwrap_or_else(|_| panic!("{how}: {line}{}", boto3.tail()))
 }
@@ -362,12 +362,12 @@ fn raw(address: &str, sent: &[u8]) -> String {
 }
 
 /// The header of a request that was signed with a key for a region.
-fn key_of(key: &str, region: &str) -> String {
+pub(crate) fn key_of(key: &str, region: &str) -> String {
     format!("AWS4-HMAC-SHA256 Credential={key}/20261130/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0")
 }
 
 /// Posts a form, and answers what comes back.
-fn post(address: &str, path: &str, host: &str, authorization: &str, body: &str) -> String {
+pub(crate) fn post(address: &str, path: &str, host: &str, authorization: &str, body: &str) -> String {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: {authorization}\r\nContent-Type: \
          application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
@@ -482,5 +482,97 @@ fn whatever_is_sent_is_answered_as_aws_answers_errors() {
         let is_error = ["HTTP/1.1 400", "HTTP/1.1 403", "HTTP/1.1 412"].iter().any(|it| answer.starts_with(it))
             && answer.contains("<Errors>");
         assert!(is_answer || is_error, "{body:?}: {answer}");
+    }
+}
+
+#[test]
+fn boto3_reads_the_regions_and_zones_that_it_reads_of_aws_and_aws_is_asked_once() {
+    let mut copied = Copied::of(Simulator::start(5, &[]), &RARELY);
+    let region = copied.simulator.endpoint().region;
+    let zone = format!("{region}a");
+    let local = format!("{region}-lax-1a");
+    let mut compared = 0;
+    let regions = [
+        json!({}),
+        json!({"AllRegions": true}),
+        json!({"AllRegions": false}),
+        json!({"RegionNames": ["eu-west-1", "il-central-1"]}),
+        json!({"AllRegions": true, "RegionNames": ["us-east-1"]}),
+        json!({"AllRegions": true, "Filters": [{"Name": "opt-in-status", "Values": ["not-*", "x"]}]}),
+        json!({"Filters": [{"Name": "region-name", "Values": ["eu-????-1"]}, {"Name": "endpoint", "Values": ["*.amazonaws.com"]}]}),
+        json!({"Filters": [{"Name": "region-name", "Values": ["none"]}]}),
+    ];
+    let zones = [
+        json!({}),
+        json!({"AllAvailabilityZones": true}),
+        json!({"ZoneNames": [zone]}),
+        json!({"AllAvailabilityZones": true, "ZoneNames": [local, zone]}),
+    ];
+    for (operation, member, asked) in [
+        ("describe_regions", "Regions", &regions[..]),
+        ("describe_availability_zones", "AvailabilityZones", &zones[..]),
+    ] {
+        for arguments in asked {
+            copied.same(operation, member, arguments, None);
+            compared += 1;
+        }
+    }
+    for (name, value) in [
+        ("group-long-name", "*Los*"),
+        ("group-name", "*-zg-1"),
+        ("message", "*subnets*"),
+        ("opt-in-status", "opt-in-not-required"),
+        ("parent-zone-id", "*-az1"),
+        ("parent-zone-name", zone.as_str()),
+        ("region-name", region.as_str()),
+        ("state", "available"),
+        ("zone-id", "*-az?"),
+        ("zone-name", "*b"),
+        ("zone-type", "local-zone"),
+    ] {
+        let arguments = json!({"AllAvailabilityZones": true, "Filters": [{"Name": name, "Values": [value]}]});
+        assert!(copied.same("describe_availability_zones", "AvailabilityZones", &arguments, None) > 0, "{arguments}");
+        compared += 1;
+    }
+    for (operation, arguments) in [
+        ("describe_regions", json!({"RegionNames": ["mars-north-1"]})),
+        ("describe_regions", json!({"DryRun": true})),
+        ("describe_regions", json!({"Filters": [{"Name": "colour", "Values": ["red"]}]})),
+        ("describe_availability_zones", json!({"ZoneNames": ["mars-1a"]})),
+        ("describe_availability_zones", json!({"ZoneIds": ["use9-az9"]})),
+        ("describe_availability_zones", json!({"DryRun": true})),
+        ("describe_availability_zones", json!({"Filters": [{"Name": "endpoint", "Values": ["x"]}]})),
+    ] {
+        let told = copied.ask("fail", &json!({"operation": operation, "arguments": arguments}));
+        let [theirs, ours] = ["theirs", "ours"].map(|whose| (&told[whose]["code"], &told[whose]["status"]));
+        assert_eq!(theirs, ours, "{operation} {arguments}: {told}");
+        compared += 1;
+    }
+    eprintln!("{compared} questions are answered as the simulator answers them");
+    // Of all these questions, AWS got one for each action that Muster asked, and those that boto3 asked it itself.
+    let listed = |copied: &Copied, action: &str| {
+        let requests = copied.simulator.control("GET", "/requests", &Value::Null);
+        let of_action = requests["requests"].as_array().unwrap().iter().filter(|call| call["action"] == action);
+        of_action.map(|call| call["total"].as_u64().unwrap()).sum::<u64>()
+    };
+    let before = ["DescribeRegions", "DescribeAvailabilityZones"].map(|action| listed(&copied, action));
+    let head = copied.ask("head", &json!({"operation": "describe_regions", "arguments": {}}));
+    assert!(head["x-muster-as-of"].is_string() && head["x-muster-seq"].is_null(), "{head}");
+    copied.ask("head", &json!({"operation": "describe_availability_zones", "arguments": {}}));
+    assert_eq!(before, ["DescribeRegions", "DescribeAvailabilityZones"].map(|action| listed(&copied, action)));
+}
+
+#[test]
+fn regions_that_aws_does_not_tell_are_an_error_and_never_an_empty_list() {
+    let simulator = Simulator::start(3, &[]);
+    let denied = json!({"denied": ["DescribeRegions", "DescribeAvailabilityZones"]});
+    simulator.control("PATCH", "/faults", &denied);
+    let mut copied = Copied::of(simulator, &RARELY);
+    for operation in ["describe_regions", "describe_availability_zones"] {
+        let ours = copied.ask("fail", &json!({"operation": operation, "arguments": {}}))["ours"].take();
+        assert_eq!((&ours["status"], &ours["code"]), (&json!(400), &json!("MusterScopeUnavailable")), "{ours}");
+        let message = ours["message"].as_str().unwrap();
+        assert!(message.contains("could not list") && message.contains("ec2:Describe"), "{message}");
+        assert_eq!(ours["attempts"], json!(1), "{ours}");
     }
 }

@@ -84,6 +84,8 @@ mod ec2_api;
 #[cfg(test)]
 mod ec2_clients;
 #[cfg(test)]
+mod ec2_passed;
+#[cfg(test)]
 mod ec2_scale;
 #[cfg(test)]
 mod environment;

@@ -10,9 +10,10 @@ and with their other names.
 The names of fields are those of boto3 and of the AWS CLI, as documents have them, but for
 one: network interfaces have their tags under `Tags`, as everything else has.
 
-Besides, actions.txt has the names of all actions of EC2, and reads.txt those that only read and show no secrets: user data,
-passwords, keys, consoles, and whatever else the model calls sensitive. Actions that AWS's table of permissions does not know are
-not among them.
+Besides, actions.txt has the names of all actions of EC2, and reads.txt those that only read and show no secrets (user data,
+passwords, keys, consoles, and whatever else the model calls sensitive), each with its parameters by their wire names. Actions that
+AWS's table of permissions does not know are not among them, nor those that write something elsewhere. Of an action that reads one
+attribute, some of which are secrets, the parameter Attribute has the values after it that are none.
 """
 
 import gzip
@@ -33,14 +34,18 @@ DescribeSnapshots DescribeSubnets DescribeTags DescribeVolumes DescribeVpcs
 """.split()
 READS = ("Describe", "Get", "List", "Search")
 # Members of answers that show secrets, beside those that the model calls sensitive.
-SECRETS = {"ImageData", "LaunchTemplateData", "Output", "PasswordData", "PreSharedKey", "UefiData", "UserData"}
+SECRETS = {"ImageData", "LaunchTemplateData", "Output", "PasswordData", "PreSharedKey", "TokenValue", "UefiData", "UserData"}
+# What AWS calls a read, and what puts a file into a bucket all the same.
+WRITES = {"GetFlowLogsIntegrationTemplate"}
+# Actions that read one attribute, with the attributes that are secrets.
+ATTRIBUTES = {"DescribeInstanceAttribute": {"userData"}, "DescribeImageAttribute": {"uefiData"}}
 # What AWS's table of permissions does not know (yet), so that nobody says that it only reads.
-UNKNOWN = """
+UNKNOWN = set("""
 DescribeCapacityReservationDateChangeQuotes DescribeMetricCategories DescribeNetworkingFlexCostAllocationPolicies
 DescribeNetworkingFlexCostAllocationPolicyAssociations DescribeTransitGatewayNetworkFunctionAttachments
 GetCapacityManagerSupportabilityScores GetClientVpnEndpointAuthorizationPolicy GetImageFindings
 GetNetworkingFlexCostAllocationPolicyVersions GetTransitGatewayAttachmentNatConfiguration
-""".split()
+""".split())
 IN_DOCUMENTS = {("NetworkInterface", "TagSet"): "Tags"}
 
 
@@ -151,9 +156,18 @@ def harmless(service):
     """The actions that only read and show no secrets."""
     for action, operation in sorted(service["operations"].items()):
         answer = operation.get("output", {}).get("shape")
-        if action.startswith(READS) and action not in UNKNOWN and answer:
-            if not shows_secrets(service["shapes"], answer, set()):
-                yield action
+        if action.startswith(READS) and action not in UNKNOWN | WRITES and answer:
+            if action in ATTRIBUTES or not shows_secrets(service["shapes"], answer, set()):
+                yield " ".join([action, *parameters(service["shapes"], operation["input"]["shape"], ATTRIBUTES.get(action))])
+
+
+def parameters(shapes, name, secrets):
+    """The wire names of parameters; the one that names an attribute has those that are no secrets after it."""
+    for field, member in sorted(shapes[name]["members"].items(), key=lambda each: in_requests(each[1], each[0])):
+        values = ""
+        if secrets and field == "Attribute":
+            values = "=" + "|".join(value for value in shapes[member["shape"]]["enum"] if value not in secrets)
+        yield in_requests(member, field) + values
 
 
 def main():

@@ -21,6 +21,9 @@ pub(super) struct DocumentedLimit {
 /// The bucket of describes that page or filter, and of the few that support neither.
 const DESCRIBE: DocumentedLimit = DocumentedLimit { burst: 100, per_second: 20 };
 
+/// How the names of actions begin that only read.
+const READS: [&str; 4] = ["ec2:Describe", "ec2:Get", "ec2:List", "ec2:Search"];
+
 /// SQS's guide documents no limit for calls about queues themselves; setup makes a few.
 const OF_QUEUES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
 /// EventBridge user guide, "Amazon EventBridge quotas", for calls that read and change rules.
@@ -36,7 +39,7 @@ pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
         "ec2:StartInstances" => DocumentedLimit { burst: 5, per_second: 2 },
         "ec2:StopInstances" | "ec2:RebootInstances" => DocumentedLimit { burst: 50, per_second: 5 },
         "ec2:CreateSnapshots" => DocumentedLimit { burst: 100, per_second: 5 },
-        "ec2:DescribeRegions" => DESCRIBE,
+        "ec2:DescribeAvailabilityZones" | "ec2:DescribeRegions" => DESCRIBE,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,
         // All calls of STS in an account and region share it; Muster makes the second one once for a denied call, and the third once
         // for a key.
@@ -80,9 +83,10 @@ pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
     })
 }
 
-/// The request bucket of an action; the smallest one if it is not [`listed`].
+/// The request bucket of an action; the smallest one if it is not [`listed`]. Reads that are not are those that are
+/// passed on for others.
 pub(super) fn requests(action: &str) -> DocumentedLimit {
-    let limit = listed(action);
+    let limit = listed(action).or_else(|| READS.iter().any(|verb| action.starts_with(verb)).then_some(DESCRIBE));
     debug_assert!(limit.is_some(), "add the bucket of {action} to `listed`");
     limit.unwrap_or(DocumentedLimit { burst: 2, per_second: 2 })
 }
@@ -115,5 +119,6 @@ mod tests {
             assert!(listed(permission.action).is_some(), "add the bucket of {} to `listed`", permission.action);
         }
         assert_eq!(listed("ec2:TerminateInstances"), None, "no call has a limit that nobody looked up");
+        assert_eq!(requests("ec2:DescribeKeyPairs"), DESCRIBE, "it is passed on for others");
     }
 }

@@ -97,8 +97,14 @@ const OTHERS: &[Permission] = &[
     other(
         "ec2:DescribeRegions",
         &["MusterRead", "MusterSetupAccount"],
-        "finds the enabled regions, with `--regions all`",
-        "`--regions all` finds no regions besides those that it knows, and `muster setup --regions all` fails",
+        "finds the enabled regions, with `--regions all`, and tells them on EC2's read API",
+        "`--regions all` finds no regions besides those that it knows, `muster setup --regions all` fails, and EC2's read API does not tell regions",
+    ),
+    other(
+        "ec2:DescribeAvailabilityZones",
+        &["MusterRead"],
+        "tells availability zones on EC2's read API, with `--ec2-api`",
+        "EC2's read API does not tell availability zones",
     ),
     other(
         "sts:GetCallerIdentity",

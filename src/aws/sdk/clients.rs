@@ -22,6 +22,7 @@ struct LazyClients {
     region: aws_config::Region,
     clock: Arc<AwsClock>,
     ec2: OnceLock<aws_sdk_ec2::Client>,
+    passing: OnceLock<aws_sdk_ec2::Client>,
     identity: OnceLock<aws_sdk_sts::Client>,
     events: OnceLock<aws_sdk_sqs::Client>,
     bus: OnceLock<aws_sdk_eventbridge::Client>,
@@ -43,6 +44,7 @@ impl Clients {
             region: aws_config::Region::new(region.as_str().to_owned()),
             clock: Arc::clone(clock),
             ec2: OnceLock::new(),
+            passing: OnceLock::new(),
             identity: OnceLock::new(),
             events: OnceLock::new(),
             bus: OnceLock::new(),
@@ -64,6 +66,16 @@ impl Clients {
             aws_sdk_ec2::Client::from_conf(builder.build())
         };
         ec2.get_or_init(make).clone()
+    }
+
+    /// A client for answers that nobody decodes.
+    pub(in crate::aws) fn passing(&self) -> aws_sdk_ec2::Client {
+        let LazyClients { config, region, passing, .. } = &*self.0;
+        let make = || {
+            let builder = aws_sdk_ec2::config::Builder::from(config).region(region.clone());
+            aws_sdk_ec2::Client::from_conf(builder.interceptor(self.date_reader()).build())
+        };
+        passing.get_or_init(make).clone()
     }
 
     pub(in crate::aws) fn identity(&self) -> aws_sdk_sts::Client {

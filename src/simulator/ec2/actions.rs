@@ -2,8 +2,8 @@
 
 use super::call::{Answer, Call};
 use super::{
-    create_snapshot, create_snapshots, create_volume, delete_volume, describe_addresses, describe_images,
-    describe_instance_status, describe_instances, describe_internet_gateways, describe_nat_gateways,
+    create_snapshot, create_snapshots, create_volume, delete_volume, describe_addresses, describe_availability_zones,
+    describe_images, describe_instance_status, describe_instances, describe_internet_gateways, describe_nat_gateways,
     describe_network_acls, describe_network_interfaces, describe_regions, describe_route_tables,
     describe_security_groups, describe_snapshots, describe_subnets, describe_volumes, describe_vpcs, elastic_address,
     image, internet_gateway, lifecycle, modify_volume, nat_gateway, network_acl, network_interface, route_table,
@@ -167,6 +167,12 @@ pub(super) static ACTIONS: &[Action] = &[
         name: "DescribeAddresses",
         parameters: &["AllocationId", "Filter", "PublicIp"],
         answer: describe_addresses::answer,
+        mutates: false,
+    },
+    Action {
+        name: "DescribeAvailabilityZones",
+        parameters: &["AllAvailabilityZones", "Filter", "ZoneId", "ZoneName"],
+        answer: describe_availability_zones::answer,
         mutates: false,
     },
     Action {

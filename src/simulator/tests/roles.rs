@@ -151,6 +151,23 @@ fn further_regions_hold_instances_of_their_own() {
 }
 
 #[test]
+fn a_region_has_three_zones_and_a_local_one_that_is_shown_on_demand() {
+    let aws = Aws::with(5);
+    let zones =
+        |parameters: &[(&str, &str)]| texts(&aws.get("DescribeAvailabilityZones", parameters), "zoneName").len();
+    assert_eq!((zones(&[]), zones(&[("AllAvailabilityZones", "true")])), (3, 4));
+    assert_eq!(zones(&[("ZoneId.1", "use1-az2")]), 1);
+    let local = [("Filter.1.Name", "zone-type"), ("Filter.1.Value.1", "local-*")];
+    assert_eq!(zones(&local), 0);
+    let named = [("ZoneName.1", "us-east-1-lax-1a"), ("AllAvailabilityZones", "true")];
+    let shown = aws.get("DescribeAvailabilityZones", &named);
+    assert!(shown.contains("<parentZoneId>use1-az1<") && shown.contains("<message>"), "{shown}");
+    for unknown in [("ZoneName.1", "us-east-1-lax-1a"), ("ZoneName.1", "mars-1a"), ("ZoneId.1", "use1-az9")] {
+        assert_eq!(aws.refused("DescribeAvailabilityZones", &[unknown]).1, "InvalidParameterValue");
+    }
+}
+
+#[test]
 fn a_shared_vpc_is_its_owners_and_takes_the_participants_instances() {
     let aws = Aws::with(1_000);
     let (home, other) = (aws.0.home(), aws.0.account(OTHER, "us-east-1"));

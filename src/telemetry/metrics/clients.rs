@@ -52,9 +52,9 @@ static READ_API: MetricSpec = MetricSpec {
     name: "muster_read_api_duration",
     unit: MetricUnit::Seconds,
     form: MetricForm::Histogram,
-    labels: &["action", "error_type"],
-    help: "How long answers of EC2's read API took, by action; error_type is the code of an error, and empty for an answer, which is a \
-           call that AWS was saved",
+    labels: &["action", "source", "error_type"],
+    help: "How long answers of EC2's read API took, by action; source is copy, or aws where the call was passed on; error_type is the \
+           code of an error, and empty for an answer, which is a call that AWS was saved where it came from the copy",
 };
 
 static SUBSCRIBERS: MetricSpec = MetricSpec {
@@ -101,8 +101,8 @@ pub(super) fn add_operations(page: &mut MetricsPage, operations: &Operations, co
 
 /// Adds what clients of EC2's read API asked for.
 pub(super) fn add_read_api(page: &mut MetricsPage, calls: &Ec2CallTally) {
-    for (action, code, counted) in calls.counted() {
-        page.add(&READ_API, [action, code], MetricValue::Durations(counted));
+    for (labels, counted) in calls.counted() {
+        page.add(&READ_API, labels, MetricValue::Durations(counted));
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum Fate {
     Late(Duration),
     /// It is passed on, and once it is answered, this process is killed without the answer.
     Kill(i32),
+    /// It is answered here, with this status and this document.
+    Answer(u16, &'static str),
 }
 
 /// Decides by a request's first line and body.
@@ -131,6 +133,12 @@ fn pass(
         Fate::Pass | Fate::Late(_) | Fate::Kill(_) => {}
         Fate::Drop => return Ok(()),
         Fate::After(time) => std::thread::sleep(time),
+        Fate::Answer(status, text) => {
+            let length = text.len();
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            client.write_all(format!("{head}{text}").as_bytes())?;
+            return client.flush();
+        }
     }
     // A proxy is asked for a whole URL.
     let url = words.get(1).and_then(|target| target.strip_prefix("http://"));
@@ -159,7 +167,7 @@ fn pass(
             kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL)?;
             return Ok(());
         }
-        Fate::Pass | Fate::Drop | Fate::After(_) => {}
+        Fate::Pass | Fate::Drop | Fate::After(_) | Fate::Answer(..) => {}
     }
     client.write_all(&answer)?;
     client.flush()

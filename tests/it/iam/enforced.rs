@@ -40,6 +40,8 @@ fn shown(permission: &Permission) -> Shown {
         // is implied.
         (_, "sts:GetCallerIdentity" | "sts:DecodeAuthorizationMessage" | "sts:GetAccessKeyInfo") => Shown::Nothing,
         (_, action) if IMPLIED.contains(&action) => Shown::Nothing,
+        // Doctor looks for it only where a configuration file has EC2's read API answered.
+        (_, "ec2:DescribeAvailabilityZones") => Shown::Nothing,
         (_, "ec2:DescribeRegions") => doctor(&["--regions", "all"], "permission", "failed"),
         (_, "cloudtrail:LookupEvents") => doctor(&[], "permission", "warning"),
         (_, "servicequotas:ListServiceQuotas") => doctor(&[], "quota", "skipped"),

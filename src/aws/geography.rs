@@ -1,0 +1,119 @@
+//! Which regions there are, and which availability zones a region has.
+
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+
+use super::error::AwsError;
+use super::{Aws, Priority};
+use crate::kinds::geography;
+use crate::model::{Document, ErrorClass, Scope, Timestamp};
+
+const REGIONS: &str = "ec2:DescribeRegions";
+const ZONES: &str = "ec2:DescribeAvailabilityZones";
+
+impl Aws {
+    /// Every region, with whether the account has opted in to it, as `scope` tells; and when it was asked.
+    ///
+    /// # Errors
+    /// [`AwsError`]; also when AWS lists none, since there are always some.
+    pub async fn every_region(&self, scope: &Scope) -> Result<(Vec<Document>, Timestamp), AwsError> {
+        let client = self.clients(scope, REGIONS).await?.ec2();
+        let send = || client.describe_regions().all_regions(true).send();
+        let (answer, at) = self.repeatable(scope, REGIONS, Priority::Tool, send).await?;
+        let regions: Vec<Document> = answer.regions.into_iter().flatten().map(geography::region).collect();
+        if regions.is_empty() {
+            return Err(AwsError::unreadable("it lists no regions", &self.call(scope, REGIONS)));
+        }
+        Ok((regions, at))
+    }
+
+    /// Every zone of the region of `scope`, with whether the account has opted in to it; and when AWS was asked.
+    ///
+    /// # Errors
+    /// [`AwsError`]; also when AWS lists none, since every region has some.
+    pub async fn every_zone(&self, scope: &Scope) -> Result<(Vec<Document>, Timestamp), AwsError> {
+        let client = self.clients(scope, ZONES).await?.ec2();
+        let send = || client.describe_availability_zones().all_availability_zones(true).send();
+        let (answer, at) = self.repeatable(scope, ZONES, Priority::Tool, send).await?;
+        let zones: Vec<Document> = answer.availability_zones.into_iter().flatten().map(geography::zone).collect();
+        if zones.is_empty() {
+            return Err(AwsError::unreadable("it lists no availability zones", &self.call(scope, ZONES)));
+        }
+        Ok((zones, at))
+    }
+
+    /// Checks that listing regions is allowed.
+    ///
+    /// # Errors
+    /// [`AwsError`] with [`ErrorClass::Denied`] if it is not; any other if AWS does not say.
+    pub async fn may_describe_regions(&self, scope: &Scope) -> Result<(), AwsError> {
+        let client = self.clients(scope, REGIONS).await?.ec2();
+        self.may(scope, REGIONS, || client.describe_regions().dry_run(true).send()).await
+    }
+
+    /// Checks that listing availability zones is allowed.
+    ///
+    /// # Errors
+    /// [`AwsError`] with [`ErrorClass::Denied`] if it is not; any other if AWS does not say.
+    pub async fn may_describe_zones(&self, scope: &Scope) -> Result<(), AwsError> {
+        let client = self.clients(scope, ZONES).await?.ec2();
+        self.may(scope, ZONES, || client.describe_availability_zones().dry_run(true).send()).await
+    }
+
+    /// Whether a dry run says that a call is allowed. An endpoint that ignores the flag allows it as well.
+    async fn may<T, E, F>(&self, scope: &Scope, action: &'static str, send: impl Fn() -> F) -> Result<(), AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
+    {
+        match self.repeatable(scope, action, Priority::Tool, send).await {
+            Err(error) if error.class != ErrorClass::DryRun => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::AwsErrorKind;
+    use crate::aws::scripted::{Reply, Scripted};
+    use crate::model::ErrorClass;
+    use crate::model::fixtures::scope;
+
+    #[tokio::test]
+    async fn all_regions_and_zones_are_listed_with_every_field() {
+        let regions = "<regionInfo><item><regionName>eu-west-1</regionName><regionEndpoint>e</regionEndpoint>\
+                       <optInStatus>opted-in</optInStatus><geographySet><item><name>Ireland</name></item></geographySet>\
+                       </item></regionInfo>";
+        let zones = "<availabilityZoneInfo><item><zoneName>us-east-1a</zoneName><zoneState>available</zoneState>\
+                     <messageSet><item><message>m</message></item></messageSet></item></availabilityZoneInfo>";
+        let server = Scripted::new([Reply::ok(regions), Reply::ok(zones)]).await;
+        let aws = server.aws();
+        let (listed, _) = aws.every_region(&scope()).await.unwrap();
+        assert_eq!(
+            format!("{listed:?}"),
+            r#"[{"Endpoint": "e", "Geography": [{"Name": "Ireland"}], "OptInStatus": "opted-in", "RegionName": "eu-west-1"}]"#
+        );
+        let (listed, _) = aws.every_zone(&scope()).await.unwrap();
+        assert_eq!(
+            format!("{listed:?}"),
+            r#"[{"Messages": [{"Message": "m"}], "State": "available", "ZoneName": "us-east-1a"}]"#
+        );
+        let asked = server.asked();
+        assert!(asked[0].contains("AllRegions=true") && asked[1].contains("AllAvailabilityZones=true"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn an_empty_listing_is_none_and_a_refusal_is_one() {
+        let empty = Scripted::new([Reply::ok("<regionInfo/>"), Reply::ok("<availabilityZoneInfo/>")]).await;
+        assert_eq!(empty.aws().every_region(&scope()).await.unwrap_err().kind, AwsErrorKind::Unreadable);
+        assert_eq!(empty.aws().every_zone(&scope()).await.unwrap_err().kind, AwsErrorKind::Unreadable);
+        let denying = Scripted::new([Reply::error(403, "UnauthorizedOperation", "no")]).await;
+        for answer in
+            [denying.aws().may_describe_zones(&scope()).await, denying.aws().may_describe_regions(&scope()).await]
+        {
+            assert_eq!(answer.unwrap_err().class, ErrorClass::Denied);
+        }
+        let allowing = Scripted::new([Reply::error(412, "DryRunOperation", "would have")]).await;
+        assert_eq!(allowing.aws().may_describe_zones(&scope()).await, Ok(()));
+    }
+}
