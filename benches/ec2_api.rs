@@ -24,8 +24,6 @@ mod program;
 mod record;
 #[path = "ec2_api/script.rs"]
 mod script;
-#[path = "http/usage.rs"]
-mod usage;
 
 use std::io::Write as _;
 use std::str::FromStr;
@@ -116,7 +114,6 @@ async fn side_by_side(record: &mut Record, instances: usize) -> anyhow::Result<(
 
 async fn while_it_changes(record: &mut Record, instances: usize, changes: u64) -> anyhow::Result<()> {
     let bed = Bed::make(instances, SERVED).await?;
-    let data = bed.home().join("data");
     let (program, data) = (program(), bed.home().join("data"));
     let [program, data] = [&program, &data].map(|path| path.to_str().context("a path is not UTF-8"));
     let export = [program?, "log", "export", "--data-dir", data?];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::copy_fault::CopyFault;
@@ -11,7 +12,7 @@ use super::found_page::{FoundPage, PART, PARTS};
 use super::id_codes;
 use super::missed_ids::MissedIds;
 use super::question::DescribeQuestion;
-use super::reservation_book::{FollowedBook, ReservationBooks};
+use super::reservation_book::{FollowedBook, ReservationBooks, ReservationMembers};
 use super::standing::CopyStanding;
 use super::walk_mark::WalkMark;
 use crate::kinds::{INSTANCE, KindSpec, by_slug};
@@ -197,6 +198,8 @@ impl<'q> KindSearch<'q> {
         let first_part = self.first_part();
         let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
+        // The first of each reservation that is there with all of its instances.
+        let mut whole: BTreeSet<Arc<str>> = BTreeSet::new();
         let walk = WalkQuery { limit, ..self.walk() };
         let walked = walk.page_of(self.store, step, Some(&PARTS), |point, id, document| {
             if !self.admits(&document.parts) {
@@ -216,7 +219,13 @@ impl<'q> KindSearch<'q> {
                     }
                 }
             }
-            let members = match self.together(book.as_ref(), mark.begun.as_deref(), &id, document, point) {
+            let several = book.as_ref().and_then(|book| book.several(document.parts.text("ReservationId")?));
+            let several = several.filter(|members| members.contains(&id.id));
+            let first = several.as_ref().and_then(|members| members.first());
+            if first.is_some_and(|first| whole.contains(first)) {
+                return ControlFlow::Continue(0);
+            }
+            let members = match self.together(several.as_ref(), mark.begun.as_deref(), &id, document, point) {
                 Ok(members) => members,
                 Err(error) => {
                     failed = Some(error);
@@ -228,6 +237,7 @@ impl<'q> KindSearch<'q> {
                 return ControlFlow::Break(());
             }
             documents.extend(members);
+            whole.extend(first.filter(|_| count > 1).map(Arc::clone));
             ControlFlow::Continue(count)
         })?;
         if let Some(error) = failed {
@@ -278,14 +288,13 @@ impl<'q> KindSearch<'q> {
     /// page had it, or the others of its reservation, is not known any more, so it neither comes again nor leaves anything out.
     fn together(
         &self,
-        book: Option<&FollowedBook>,
+        members: Option<&ReservationMembers>,
         begun: Option<&str>,
         id: &ResourceId,
         document: WalkedDocument,
         point: Point,
     ) -> Result<Vec<WalkedDocument>, PastError> {
-        let members = book.and_then(|book| book.several(document.parts.text("ReservationId")?));
-        let Some(members) = members.filter(|members| members.contains(&id.id)) else { return Ok(vec![document]) };
+        let Some(members) = members else { return Ok(vec![document]) };
         let mut together = Vec::new();
         for member in members.iter() {
             if *member == id.id || begun.is_some_and(|begun| **member <= *begun) {

@@ -54,8 +54,9 @@ def control(method, path, body=None):
 
 
 def calls():
-    """How many calls AWS got so far."""
-    return sum(line["total"] for line in control("GET", "/requests")["requests"])
+    """How many describes AWS got so far; the server listens to its events as well."""
+    asked = control("GET", "/requests")["requests"]
+    return sum(line["total"] for line in asked if line["action"].startswith("Describe"))
 
 
 def describe(client, page):
@@ -167,7 +168,10 @@ def compare(action):
     if "IncludeAllInstances" in takes:
         arguments["IncludeAllInstances"] = True
     count = 0
-    for page in [PAGE, None] if client.can_paginate(operation) and "MaxResults" in takes else [None]:
+    pages = [None]
+    if client.can_paginate(operation) and "MaxResults" in takes:
+        pages.append(min(PAGE, takes["MaxResults"].metadata.get("max", PAGE)))
+    for page in pages:
         said = ec2_api.compare({"operation": operation, "member": member, "arguments": arguments, "page": page})
         if not said["same"] or said["split"] or not said["ours"]:
             raise SystemExit(f"{action}, pages of {page}: {json.dumps(said)[:4000]}")
