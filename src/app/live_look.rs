@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
 use super::unready::unready;
+use crate::aws::Priority;
 use crate::ec2_api::copy_fault::CopyFault;
 use crate::ec2_api::fault::Ec2Fault;
 use crate::ec2_api::id_codes;
@@ -18,10 +21,13 @@ const MOST: usize = 100;
 /// How long an answer of AWS counts for whoever asks the same.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
+/// How long a client waits for its turn to ask and for the answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Asks AWS for ids that the copy lacks, of which `said` is what it says alone. What AWS shows is in the copy afterwards.
 ///
 /// # Errors
-/// Where AWS does not know them all, or did not say.
+/// Where AWS does not know them all, or did not say in time.
 pub(super) async fn look(core: &Core, missed: MissedIds, said: CopyFault) -> Result<(), CopyFault> {
     let MissedIds { kind, scope, ids } = missed;
     if ids.len() > MOST {
@@ -29,10 +35,15 @@ pub(super) async fn look(core: &Core, missed: MissedIds, said: CopyFault) -> Res
             format!("it is asked for at most {MOST} ids at once that the copy lacks, and these are {}.", ids.len());
         return Err(CopyFault::Untold { ids, why });
     }
-    let since = core.now() - REMEMBERED;
+    let (since, until) = (core.now() - REMEMBERED, Instant::now() + PATIENCE);
     let sights = |kind: &'static KindSpec, ids: Vec<String>| {
-        let (scope, named) = (&scope, ids.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>());
-        async move { core.look_live(scope, kind, &named, since).await.map_err(unready) }
+        let (scope, named) = (&scope, ids.iter().map(|id| Arc::from(id.as_str())).collect::<Vec<Arc<str>>>());
+        async move {
+            match timeout_at(until, core.look_live(scope, kind, &named, since, Priority::Passed)).await {
+                Ok(seen) => seen.map_err(unready),
+                Err(_) => Err(CopyFault::Untold { ids, why: late() }),
+            }
+        }
     };
     let seen = sights(kind, ids.clone()).await?;
     let is_whole_seen = core.visibility().is_everything();
@@ -60,4 +71,13 @@ pub(super) async fn look(core: &Core, missed: MissedIds, said: CopyFault) -> Res
         }
     }
     Err(Ec2Fault::UnknownIds { codes, ids: unknown }.into())
+}
+
+/// Why there is no answer.
+fn late() -> String {
+    let most = PATIENCE.as_secs();
+    format!(
+        "no answer came within {most} s, because AWS is slow, or because other calls have to keep to Muster's share of its limits as well \
+         (--aws-share)."
+    )
 }

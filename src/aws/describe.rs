@@ -127,10 +127,10 @@ impl Aws {
             id: None,
             fields: spec.id_elements().map(|name| BadField::missing(&name)).collect(),
         }));
-        if priority == Priority::Tool
+        if matches!(priority, Priority::Tool | Priority::Passed)
             && let Some(nameless) = unreadable.iter().find(|item| item.id.is_none())
         {
-            // A tool acts on what it sees: this may be any of the ids it asked for.
+            // Somebody acts on what is told: this may be any of the ids that were asked for.
             let detail = format!("{} one without an id: {}", spec.title, nameless.why());
             return Err(AwsError::unreadable(&detail, &self.call(scope, action)));
         }

@@ -2,9 +2,9 @@
 //!
 //! AWS refills one token bucket per account, region and action ([`documented`]); everything else in the account (autoscalers,
 //! storage drivers, deployments) uses the same buckets. Muster takes a share of each, by default a quarter. Tools have priority
-//! over sweeps, and sweeps over refreshes, which get at most half of the share. A throttled call halves the rate of its action in
-//! that account and region; time without throttling restores it ([`allowance`]). Every attempt of a call passes here, also a repeated
-//! one: the SDK's own retries are off.
+//! over sweeps, sweeps over refreshes, and refreshes over what clients of EC2's API have asked for them; the last two together get at
+//! most half of the share. A throttled call halves the rate of its action in that account and region; time without throttling restores
+//! it ([`allowance`]). Every attempt of a call passes here, also a repeated one: the SDK's own retries are off.
 //!
 //! [`allowance`] decides when a call may go, without a clock; this module waits.
 
@@ -118,7 +118,7 @@ struct ActionQueue {
     /// When the calls that AWS has not answered yet were sent.
     unanswered: Mutex<Vec<Duration>>,
     /// The number of waiting calls, by priority. A call waits for all more urgent ones.
-    waiting: [AtomicUsize; 3],
+    waiting: [AtomicUsize; Priority::ALL.len()],
 }
 
 /// A call that was admitted. If dropped unfinished, it counts as made, without an outcome.
@@ -275,7 +275,7 @@ impl Limiter {
             allowance: Mutex::new(Allowance::new(requests, instances, percent)),
             tally: Mutex::new(CallTally::of(before)),
             unanswered: Mutex::default(),
-            waiting: [const { AtomicUsize::new(0) }; 3],
+            waiting: [const { AtomicUsize::new(0) }; Priority::ALL.len()],
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
 
+use crate::aws::Priority;
 use crate::kinds::KindSpec;
 use crate::model::{Kind, ResourceId, Scope, Timestamp};
 
@@ -67,10 +68,11 @@ impl Sight {
     }
 }
 
-/// The last live looks of a server. Each kind of a scope is looked at by one call at a time; who waits for it takes what it showed.
+/// The last live looks of a server. Each kind of a scope is looked at by one call of a priority at a time; who waits for it takes what it
+/// showed. Who is urgent does not wait for a call of those who are not.
 #[derive(Default)]
 pub struct Looks {
-    recent: Lock<HashMap<(Scope, Kind), SharedLooks>>,
+    recent: Lock<HashMap<(Scope, Kind, Priority), SharedLooks>>,
     rebooted: Lock<HashMap<ResourceId, Timestamp>>,
 }
 
@@ -82,10 +84,10 @@ pub type SharedLooks = Arc<Mutex<RecentLooks>>;
 pub struct RecentLooks(HashMap<Arc<str>, (Timestamp, Sight)>);
 
 impl Looks {
-    /// The last looks at a kind in a scope, for one caller at a time.
+    /// The last looks at a kind in a scope with this priority, for one caller at a time.
     #[must_use]
-    pub fn of(&self, scope: &Scope, kind: &Kind) -> SharedLooks {
-        Arc::clone(self.recent.lock().entry((scope.clone(), kind.clone())).or_default())
+    pub fn of(&self, scope: &Scope, kind: &Kind, priority: Priority) -> SharedLooks {
+        Arc::clone(self.recent.lock().entry((scope.clone(), kind.clone(), priority)).or_default())
     }
 
     /// Remembers that AWS took a reboot of an instance at `at`.

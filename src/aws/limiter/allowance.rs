@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::documented::DocumentedLimit;
 
 /// The purpose of a call, most urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// A tool, whose caller waits for the answer.
     Tool,
@@ -20,12 +20,18 @@ pub enum Priority {
     Sweep,
     /// A describe of ids to confirm what an event or tool reported.
     Refresh,
+    /// What clients of EC2's API ask and the copy cannot answer: however much they ask, the copy stays as fresh as it is.
+    Passed,
 }
 
 impl Priority {
     /// All of them in order, with their names.
-    pub(super) const ALL: [(Priority, &'static str); 3] =
-        [(Priority::Tool, "tool"), (Priority::Sweep, "sweep"), (Priority::Refresh, "refresh")];
+    pub(super) const ALL: [(Priority, &'static str); 4] = [
+        (Priority::Tool, "tool"),
+        (Priority::Sweep, "sweep"),
+        (Priority::Refresh, "refresh"),
+        (Priority::Passed, "passed"),
+    ];
 }
 
 /// The lowest rate, as a part of the share.
@@ -43,7 +49,7 @@ const ROUNDING: f64 = 1e-6;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Allowance {
     requests: TokenBucket,
-    /// Half of `requests`; refreshes need tokens from both.
+    /// Half of `requests`; refreshes and what is passed on need tokens from both.
     refreshes: TokenBucket,
     /// Instances named in requests, for actions that AWS also limits by instances.
     instances: Option<TokenBucket>,
@@ -88,7 +94,7 @@ impl Allowance {
         let part = self.slowdown.part(now);
         let named = u32::try_from(instances.max(1)).unwrap_or(u32::MAX);
         let mut needed: Vec<(&mut TokenBucket, u32)> = vec![(&mut self.requests, 1)];
-        if priority == Priority::Refresh {
+        if priority >= Priority::Refresh {
             needed.push((&mut self.refreshes, 1));
         }
         needed.extend(self.instances.as_mut().map(|bucket| (bucket, named)));
@@ -261,7 +267,7 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<CallStep>> {
-        let priority = prop_oneof![Just(Priority::Tool), Just(Priority::Sweep), Just(Priority::Refresh)];
+        let priority = prop::sample::select(Priority::ALL.map(|(priority, _)| priority).to_vec());
         let step = prop_oneof![
             2 => (0_u32..3000).prop_map(CallStep::Wait),
             8 => priority.prop_map(CallStep::Call),
@@ -287,7 +293,7 @@ mod tests {
                     }
                     last = now;
                     all += 1.0;
-                    refreshes += f64::from(u8::from(priority == Priority::Refresh));
+                    refreshes += f64::from(u8::from(priority >= Priority::Refresh));
                 }
             }
             let share = f64::from(percent) / 100.0;

@@ -40,8 +40,13 @@ async fn a_tool_takes_precedence_over_sweeps_that_wait_longer() {
         sleep(Duration::from_millis(10)).await;
         call(Priority::Tool, "tool").await;
     };
-    tokio::join!(call(Priority::Sweep, "sweep"), call(Priority::Refresh, "refresh"), tool);
-    assert_eq!(*order.lock(), ["tool", "sweep", "refresh"]);
+    tokio::join!(
+        call(Priority::Passed, "passed"),
+        call(Priority::Sweep, "sweep"),
+        call(Priority::Refresh, "refresh"),
+        tool
+    );
+    assert_eq!(*order.lock(), ["tool", "sweep", "refresh", "passed"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,7 +71,7 @@ impl Core {
             }
         }
         let looks = calls.iter().map(|((scope, _), (kind, ids))| async move {
-            let seen = self.look_live(scope, kind, ids, since).await?;
+            let seen = self.look_live(scope, kind, ids, since, Priority::Tool).await?;
             let seen = seen.into_iter().map(|(id, sight)| LiveSight { scope: scope.clone(), kind, id, sight });
             Ok::<_, RequestError>(seen.collect::<Vec<_>>())
         });
@@ -79,6 +79,7 @@ impl Core {
     }
 
     /// What AWS shows of these resources of one kind in one scope, asked for at `since` or later, and recorded when this returns.
+    /// A NotFound counts only from the scope's own account.
     ///
     /// # Errors
     /// When what was seen cannot be recorded.
@@ -88,14 +89,15 @@ impl Core {
         spec: &'static KindSpec,
         ids: &[Arc<str>],
         since: Timestamp,
+        priority: Priority,
     ) -> Result<Vec<(Arc<str>, Sight)>, RequestError> {
-        let recent = self.looks.of(scope, &spec.kind());
+        let recent = self.looks.of(scope, &spec.kind(), priority);
         let mut recent = recent.lock().await;
         let asked: Vec<String> =
             ids.iter().filter(|id| recent.get(id, since).is_none()).map(ToString::to_string).collect();
         if !asked.is_empty() {
             let asked_at = self.now();
-            recent.remember(asked_at, self.ask(scope, spec, &asked).await?);
+            recent.remember(asked_at, self.ask(scope, spec, &asked, priority).await?);
         }
         let sight = |id: &Arc<str>| recent.get(id, since).map(|sight| (Arc::clone(id), sight.clone()));
         let seen: Vec<(Arc<str>, Sight)> = ids.iter().filter_map(sight).collect();
@@ -153,12 +155,17 @@ impl Core {
         scope: &Scope,
         spec: &'static KindSpec,
         ids: &[String],
+        priority: Priority,
     ) -> Result<Vec<(Arc<str>, Sight)>, RequestError> {
-        let described = self.aws.describe(scope, spec, ids, Priority::Tool).await;
+        let described = self.aws.describe(scope, spec, ids, priority).await;
+        // Credentials can change under a running process, and another account knows none of the ids.
+        let unproved =
+            if described.not_found.is_empty() { None } else { Box::pin(self.aws.confirm(scope)).await.err() };
         let (shown_ids, _) = self.take_in(Lane::Refresh, scope, spec, ids, described.answers).await?;
         let mut sights: Vec<(Arc<str>, Sight)> = shown_ids.into_iter().map(|id| (id, Sight::Shown)).collect();
         let unsaid = |id, why: String| (id, Sight::Unsaid(why));
-        sights.extend(described.not_found.into_iter().map(|id| (id, Sight::NotFound)));
+        let absent = unproved.map_or(Sight::NotFound, |error| Sight::Failed(error.explained()));
+        sights.extend(described.not_found.into_iter().map(|id| (id, absent.clone())));
         sights.extend(described.silent.into_iter().map(|id| unsaid(id, "AWS's answer leaves it out.".to_owned())));
         sights.extend(described.unreadable.into_iter().map(|(id, why)| {
             let why = format!("AWS's answer about it cannot be read ({}).", shown(&why, 240));

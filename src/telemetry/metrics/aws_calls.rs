@@ -19,7 +19,8 @@ static WAIT: MetricSpec = MetricSpec {
     unit: MetricUnit::Seconds,
     form: MetricForm::Histogram,
     labels: &["priority"],
-    help: "How long calls to AWS waited until Muster's share of AWS's limits let them go: those of tools, sweeps and refreshes",
+    help: "How long calls to AWS waited until Muster's share of AWS's limits let them go: those of tools, sweeps and refreshes, and what \
+           clients of EC2's API have AWS asked",
 };
 
 static PACE: MetricSpec = MetricSpec {
