@@ -14,7 +14,7 @@ impl Aws {
     /// Every region, with whether the account has opted in to it, as `scope` tells; and when it was asked.
     ///
     /// # Errors
-    /// [`AwsError`]; also when AWS lists none, since there are always some.
+    /// [`AwsError`]; also when AWS lists none, since there are always some, or the credentials are another account's.
     pub async fn every_region(&self, scope: &Scope) -> Result<(Vec<Document>, Timestamp), AwsError> {
         let client = self.clients(scope, REGIONS).await?.ec2();
         let send = || client.describe_regions().all_regions(true).send();
@@ -23,13 +23,14 @@ impl Aws {
         if regions.is_empty() {
             return Err(AwsError::unreadable("it lists no regions", &self.call(scope, REGIONS)));
         }
+        Box::pin(self.confirm(scope)).await?;
         Ok((regions, at))
     }
 
     /// Every zone of the region of `scope`, with whether the account has opted in to it; and when AWS was asked.
     ///
     /// # Errors
-    /// [`AwsError`]; also when AWS lists none, since every region has some.
+    /// [`AwsError`]; also when AWS lists none, since every region has some, or the credentials are another account's.
     pub async fn every_zone(&self, scope: &Scope) -> Result<(Vec<Document>, Timestamp), AwsError> {
         let client = self.clients(scope, ZONES).await?.ec2();
         let send = || client.describe_availability_zones().all_availability_zones(true).send();
@@ -38,6 +39,7 @@ impl Aws {
         if zones.is_empty() {
             return Err(AwsError::unreadable("it lists no availability zones", &self.call(scope, ZONES)));
         }
+        Box::pin(self.confirm(scope)).await?;
         Ok((zones, at))
     }
 
@@ -86,7 +88,7 @@ mod tests {
                        </item></regionInfo>";
         let zones = "<availabilityZoneInfo><item><zoneName>us-east-1a</zoneName><zoneState>available</zoneState>\
                      <messageSet><item><message>m</message></item></messageSet></item></availabilityZoneInfo>";
-        let server = Scripted::new([Reply::ok(regions), Reply::ok(zones)]).await;
+        let server = Scripted::confirmed([Reply::ok(regions), Reply::ok(zones)]).await;
         let aws = server.aws();
         let (listed, _) = aws.every_region(&scope()).await.unwrap();
         assert_eq!(
@@ -100,6 +102,19 @@ mod tests {
         );
         let asked = server.asked();
         assert!(asked[0].contains("AllRegions=true") && asked[1].contains("AllAvailabilityZones=true"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn what_another_account_lists_is_none() {
+        let regions = Reply::ok("<regionInfo><item><regionName>eu-west-1</regionName></item></regionInfo>");
+        let zones =
+            Reply::ok("<availabilityZoneInfo><item><zoneName>us-east-1a</zoneName></item></availabilityZoneInfo>");
+        let other = Reply::identified("210987654321");
+        let server = Scripted::new([regions, other.clone(), zones, other]).await;
+        let aws = server.aws();
+        let expected = AwsErrorKind::OtherAccount { expected: scope().account };
+        assert_eq!(aws.every_region(&scope()).await.unwrap_err().kind, expected);
+        assert_eq!(aws.every_zone(&scope()).await.unwrap_err().kind, expected);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 use std::mem;
 use std::sync::Arc;
 
+use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -38,33 +39,40 @@ pub struct PassedAnswer {
 }
 
 impl Aws {
-    /// Asks AWS in `scope` what a form asks, once, at the priority of what nobody hurries. `action` is the permission that it needs. The
-    /// caller answers for it that the form only reads.
+    /// Asks AWS in `scope` what a form asks, once, after all calls that Muster makes for itself. `action` is the permission that it needs.
+    /// The caller answers for it that the form only reads.
     ///
     /// # Errors
     /// [`AwsError`]: AWS was not reached, its answer could not be read, or it refused Muster's own credentials or did not allow them to
-    /// ask. Any other error of AWS is its answer.
+    /// ask, or they belong to another account than `scope` names. Any other error of AWS is its answer.
     pub async fn pass(&self, scope: &Scope, action: &'static str, form: String) -> Result<PassedAnswer, AwsError> {
         let client = self.clients(scope, action).await?.passing();
         let passing = PassedForm { form, answer: Arc::default() };
         let answer = Arc::clone(&passing.answer);
-        let admitted = self.0.limiter.admit(scope, action, Priority::Refresh, 0).await;
+        let admitted = self.0.limiter.admit(scope, action, Priority::Passed, 0).await;
         let sent = client.describe_regions().customize().interceptor(passing).send().await;
         let taken = answer.lock().take();
         // The SDK takes a success for a broken answer of another call.
         let is_success = taken.as_ref().is_some_and(|answer| (200..300).contains(&answer.status));
-        let judged = if is_success { Ok(()) } else { sent.map(drop) };
+        let is_answer = is_success || sent.as_ref().is_err_and(is_about_resource);
+        let judged = if is_answer { Ok(()) } else { sent.map(drop) };
         let judged = self.finished(admitted, scope, action, judged);
         let Some(mut answer) = taken else {
             return Err(judged
                 .err()
                 .unwrap_or_else(|| AwsError::unreadable("it has no body", &self.call(scope, action))));
         };
+        let is_throttled = judged.as_ref().is_err_and(|error| error.class == ErrorClass::Throttled);
         if let Err(error) = judged {
             let is_about_muster = error.is_about_scope() || error.class == ErrorClass::Denied;
             if is_about_muster || error.kind != AwsErrorKind::Answered {
                 return Err(error);
             }
+        }
+        // Credentials can change under a running process, and what they read then is another account's. Looked at afterwards, because they
+        // may have changed for this call. That AWS throttles tells nothing of an account.
+        if !is_throttled {
+            Box::pin(self.confirm(scope)).await?;
         }
         let secrets = Arc::clone(&self.0.secrets);
         let body = mem::take(&mut answer.body);
@@ -75,6 +83,11 @@ impl Aws {
             Err(error) => Err(AwsError::unreadable(&error.to_string(), &self.call(scope, action))),
         }
     }
+}
+
+/// Whether AWS refuses something that a form names, by a code that it has for credentials as well.
+fn is_about_resource(error: &impl ProvideErrorMetadata) -> bool {
+    error.code() == Some("AuthFailure") && error.message().is_some_and(|said| said.starts_with("Not authorized for"))
 }
 
 /// Puts a form in place of the request that the SDK has made, before it is signed, and takes the answer before the SDK reads it.
@@ -146,7 +159,8 @@ mod tests {
     async fn the_form_is_signed_and_sent_once_and_the_answer_comes_as_it_is() {
         let tags = "<tagSet><item><key>token</key><value>hush</value></item></tagSet>";
         let server =
-            Scripted::new([Reply::ok(&format!("<keySet><item><keyName>a</keyName>{tags}</item></keySet>"))]).await;
+            Scripted::confirmed([Reply::ok(&format!("<keySet><item><keyName>a</keyName>{tags}</item></keySet>"))])
+                .await;
         let answer = passed(&server).await.unwrap();
         let body = String::from_utf8(answer.body).unwrap();
         assert!(answer.status == 200 && body.contains("<keyName>a</keyName>"), "{body}");
@@ -158,25 +172,44 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_of_aws_is_its_answer_unless_it_is_about_muster() {
-        for (status, code) in
-            [(400, "InvalidKeyPair.NotFound"), (503, "RequestLimitExceeded"), (412, "DryRunOperation")]
-        {
-            let server = Scripted::new([Reply::error(status, code, "said")]).await;
+        for (status, code, said) in [
+            (400, "InvalidKeyPair.NotFound", "said"),
+            (503, "RequestLimitExceeded", "said"),
+            (412, "DryRunOperation", "said"),
+            (403, "AuthFailure", "Not authorized for image:ami-0123456789abcdef0"),
+        ] {
+            let server = Scripted::confirmed([Reply::error(status, code, said)]).await;
             let answer = passed(&server).await.unwrap();
             assert_eq!(answer.status, status);
             assert!(String::from_utf8(answer.body).unwrap().contains(&format!("<Code>{code}</Code>")));
             assert_eq!(server.asked().len(), 1, "{code} is answered after one attempt");
         }
         for (status, code) in [(403, "UnauthorizedOperation"), (401, "AuthFailure"), (400, "RequestExpired")] {
-            let error = passed(&Scripted::new([Reply::error(status, code, "no")]).await).await.unwrap_err();
+            let error = passed(&Scripted::confirmed([Reply::error(status, code, "no")]).await).await.unwrap_err();
             assert_eq!(error.code.as_deref(), Some(code));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_account_answers_is_not_handed_on() {
+        for reply in [Reply::ok("<keySet/>"), Reply::error(400, "InvalidKeyPair.NotFound", "said")] {
+            let server = Scripted::answering(move |form| {
+                if form.contains("Action=GetCallerIdentity") {
+                    Reply::identified("210987654321")
+                } else {
+                    reply.clone()
+                }
+            })
+            .await;
+            let error = passed(&server).await.unwrap_err();
+            assert_eq!(error.kind, AwsErrorKind::OtherAccount { expected: scope().account }, "{error}");
         }
     }
 
     #[tokio::test]
     async fn an_answer_that_is_cut_off_or_too_long_is_none() {
         for body in ["<keySet>".to_owned(), format!("<keySet>{}</keySet>", "x".repeat(LONGEST))] {
-            let error = passed(&Scripted::new([Reply::ok(&body)]).await).await.unwrap_err();
+            let error = passed(&Scripted::confirmed([Reply::ok(&body)]).await).await.unwrap_err();
             assert_eq!(error.kind, AwsErrorKind::Unreadable, "{error}");
         }
     }

@@ -48,6 +48,11 @@ impl Reply {
         ))
     }
 
+    /// That STS names this account.
+    pub(crate) fn identified(account: &str) -> Self {
+        Reply::ok(&format!("<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"))
+    }
+
     /// EC2's error document.
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let body = format!(
@@ -72,6 +77,8 @@ type Script = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
 pub(crate) struct Scripted {
     endpoint: String,
     asked: Arc<Mutex<Vec<Request>>>,
+    /// Whether STS answers by itself.
+    is_confirmed: bool,
     _serving: JoinSet<()>,
 }
 
@@ -83,6 +90,20 @@ impl Scripted {
             if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() }
         })
         .await
+    }
+
+    /// Like [`Scripted::new`], for credentials of the account of [`scope`]: STS says so by itself, and is not among what was asked.
+    pub(crate) async fn confirmed(answers: impl IntoIterator<Item = Reply>) -> Self {
+        let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
+        let server = Scripted::answering(move |form| {
+            if is_identity(form) {
+                return Reply::identified(scope().account.as_str());
+            }
+            let mut answers = answers.lock();
+            if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() }
+        })
+        .await;
+        Scripted { is_confirmed: true, ..server }
     }
 
     /// Answers each form body with the result of `script`.
@@ -98,17 +119,19 @@ impl Scripted {
                 connections.spawn(serve(stream, Arc::clone(&seen), Arc::clone(&script)));
             }
         });
-        Scripted { endpoint, asked, _serving: serving }
+        Scripted { endpoint, asked, is_confirmed: false, _serving: serving }
     }
 
     /// The form bodies of all requests, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().iter().map(|request| request.body.clone()).collect()
+        self.requests().into_iter().map(|request| request.body).collect()
     }
 
     /// All requests, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.asked.lock().clone()
+        let mut asked = self.asked.lock().clone();
+        asked.retain(|request| !self.is_confirmed || !is_identity(&request.body));
+        asked
     }
 
     /// Forgets the recorded requests.
@@ -130,6 +153,11 @@ impl Scripted {
     pub(crate) fn aws_of(&self, account: Option<&str>) -> Aws {
         of(&self.endpoint, account.map(AccountId::new))
     }
+}
+
+/// Whether a form asks STS whose credentials these are.
+fn is_identity(form: &str) -> bool {
+    form.contains("Action=GetCallerIdentity")
 }
 
 /// A connection to `endpoint` with made-up credentials.

@@ -141,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn aws_is_asked_once_a_day_and_once_for_all_who_ask() {
-        let server = Scripted::new([Reply::ok(REGIONS)]).await;
+        let server = Scripted::confirmed([Reply::ok(REGIONS)]).await;
         let known = Geographies::default();
         for listing in join_all((0..20).map(|_| asked(&known, &server, 0, None))).await {
             assert_eq!(listing.unwrap().places.len(), 1);
@@ -158,7 +158,7 @@ mod tests {
     async fn what_was_listed_before_is_told_as_stale_unless_muster_may_not_see_it_any_more() {
         let throttled = Reply::error(503, "RequestLimitExceeded", "slow");
         let denied = Reply::error(403, "UnauthorizedOperation", "no");
-        let server = Scripted::new([Reply::ok(REGIONS), throttled.clone(), throttled, denied]).await;
+        let server = Scripted::confirmed([Reply::ok(REGIONS), throttled.clone(), throttled, denied]).await;
         let known = Geographies::default();
         asked(&known, &server, 0, None).await.unwrap();
         let stale = asked(&known, &server, 30, None).await.unwrap().stale.unwrap();
