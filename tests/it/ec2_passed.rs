@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use muster::kinds::KINDS;
@@ -28,6 +29,11 @@ const KEY_PAIRS: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 const THROTTLED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>RequestLimitExceeded</Code>\
     <Message>Request limit exceeded.</Message></Error></Errors><RequestID>of-aws</RequestID></Response>";
 
+/// That the credentials are another account's.
+const OTHERS: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+    <Arn>arn:aws:iam::210987654321:user/other</Arn><UserId>AIDAOTHER</UserId><Account>210987654321</Account>\
+    </GetCallerIdentityResult><ResponseMetadata><RequestId>of-aws</RequestId></ResponseMetadata></GetCallerIdentityResponse>";
+
 /// What answers in place of the simulator where it has nothing: everything that it does not know.
 const NOTHING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><requestId>of-aws</requestId></Response>";
 
@@ -36,6 +42,8 @@ struct Passing {
     simulator: Simulator,
     recorder: Middle,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Whether the credentials have become another account's.
+    is_other: Arc<AtomicBool>,
     sandbox: Sandbox,
 }
 
@@ -54,7 +62,8 @@ fn names(file: &str) -> BTreeSet<String> {
 impl Passing {
     fn of(simulator: Simulator) -> Passing {
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = Arc::clone(&asked);
+        let is_other: Arc<AtomicBool> = Arc::default();
+        let (seen, others) = (Arc::clone(&asked), Arc::clone(&is_other));
         let reads = names("reads.txt");
         let simulated: BTreeSet<String> = KINDS.iter().map(|kind| kind.action().replace("ec2:", "")).collect();
         let recorder = Middle::plain(&simulator.endpoint(), move |_, body| {
@@ -62,6 +71,7 @@ impl Passing {
             let action = decoded(body).into_iter().find(|(name, _)| name == "Action").map(|(_, action)| action);
             match action.as_deref() {
                 Some("DescribeKeyPairs") => Fate::Answer(200, KEY_PAIRS),
+                Some("GetCallerIdentity") if others.load(Ordering::Relaxed) => Fate::Answer(200, OTHERS),
                 Some("DescribePlacementGroups") => Fate::Answer(503, THROTTLED),
                 Some("DescribeRegions" | "DescribeAvailabilityZones") => Fate::Pass,
                 Some(other) if reads.contains(other) && !simulated.contains(other) => Fate::Answer(200, NOTHING),
@@ -69,7 +79,7 @@ impl Passing {
             }
         });
         let sandbox = Sandbox::new(&recorder.endpoint());
-        Passing { simulator, recorder, asked, sandbox }
+        Passing { simulator, recorder, asked, is_other, sandbox }
     }
 
     fn serve(&self, flags: &[&str]) -> Serve {
@@ -165,6 +175,25 @@ fn a_call_that_aws_throttles_is_made_once_each_time_that_the_client_asks() {
     assert_eq!((&ours["code"], &ours["status"]), (&json!("RequestLimitExceeded"), &json!(503)), "{ours}");
     let attempts = usize::try_from(ours["attempts"].as_u64().unwrap()).unwrap();
     assert!(attempts > 1 && passing.asked().len() == attempts, "{ours}");
+}
+
+#[test]
+fn what_credentials_of_another_account_read_is_never_told() {
+    let passing = Passing::of(Simulator::start(3, &[]));
+    let server = passing.serve(&["--ec2-api-pass", "reads", "--ec2-api-miss", "live"]);
+    let mut boto3 = passing.boto3(&server, &[]);
+    let told = ask(&mut boto3, "head", &json!({"operation": "describe_key_pairs", "arguments": {}}));
+    assert_eq!(told["x-muster-source"], json!("aws"), "{told}");
+    passing.is_other.store(true, Ordering::Relaxed);
+    for (operation, arguments) in [
+        ("describe_key_pairs", json!({})),
+        ("describe_regions", json!({})),
+        ("describe_volumes", json!({"VolumeIds": ["vol-0123456789abcdef0"]})),
+    ] {
+        let ours = ask(&mut boto3, "fail", &json!({"operation": operation, "arguments": arguments}))["ours"].take();
+        assert_eq!((&ours["status"], &ours["attempts"]), (&json!(400), &json!(1)), "{operation}: {ours}");
+        assert!(ours["message"].as_str().is_some_and(|said| said.contains("210987654321")), "{operation}: {ours}");
+    }
 }
 
 #[test]
