@@ -14,11 +14,11 @@ use crate::model::DocumentListener;
 pub(super) struct XmlFields<'o, 't> {
     table: &'t WireTable,
     out: &'o mut String,
-    open: Vec<OpenElement<'t>>,
+    open: Vec<OpenField<'t>>,
 }
 
 /// What is told of now, and stands in the same below it.
-enum OpenElement<'t> {
+enum OpenField<'t> {
     /// Fields: those that have not come yet, sorted by name; the one whose value comes next; and the element that they stand in.
     Structure { left: &'t [WireField], next: Option<&'t WireField>, element: Option<&'t str> },
     /// The elements of a list.
@@ -30,7 +30,7 @@ enum OpenElement<'t> {
 impl<'o, 't> XmlFields<'o, 't> {
     /// Appends fields to `out`.
     pub(super) fn new(table: &'t WireTable, fields: &'t [WireField], out: &'o mut String) -> Self {
-        let outermost = OpenElement::Structure { left: fields, next: None, element: None };
+        let outermost = OpenField::Structure { left: fields, next: None, element: None };
         XmlFields { table, out, open: vec![outermost] }
     }
 
@@ -38,11 +38,11 @@ impl<'o, 't> XmlFields<'o, 't> {
     /// they hold.
     fn place(&mut self, is_list: bool) -> Option<(&'t str, &'t WireField)> {
         match self.open.last_mut()? {
-            OpenElement::Structure { next, .. } => {
+            OpenField::Structure { next, .. } => {
                 next.take().filter(|field| field.is_list == is_list).map(|field| (field.wire, field))
             }
-            OpenElement::List(field) if !is_list => Some(("item", field)),
-            OpenElement::List(_) | OpenElement::LeftOut => None,
+            OpenField::List(field) if !is_list => Some(("item", field)),
+            OpenField::List(_) | OpenField::LeftOut => None,
         }
     }
 
@@ -56,7 +56,7 @@ impl<'o, 't> XmlFields<'o, 't> {
 
 impl DocumentListener for XmlFields<'_, '_> {
     fn name(&mut self, name: &str) {
-        let Some(OpenElement::Structure { left, next, .. }) = self.open.last_mut() else { return };
+        let Some(OpenField::Structure { left, next, .. }) = self.open.last_mut() else { return };
         let begin = left.iter().take_while(|field| field.name < name).count();
         *left = left.get(begin..).unwrap_or_default();
         *next = left.first().filter(|field| field.name == name);
@@ -84,13 +84,13 @@ impl DocumentListener for XmlFields<'_, '_> {
         let listed = match self.place(true) {
             Some((element, field)) if length > 0 => {
                 open(element, self.out);
-                OpenElement::List(field)
+                OpenField::List(field)
             }
             Some((element, _)) => {
                 empty(element, self.out);
-                OpenElement::LeftOut
+                OpenField::LeftOut
             }
-            None => OpenElement::LeftOut,
+            None => OpenField::LeftOut,
         };
         self.open.push(listed);
     }
@@ -99,18 +99,18 @@ impl DocumentListener for XmlFields<'_, '_> {
         let told = match self.place(false) {
             Some((element, WireField { form: WireForm::Structure(structure), .. })) => {
                 open(element, self.out);
-                OpenElement::Structure { left: self.table.fields(*structure), next: None, element: Some(element) }
+                OpenField::Structure { left: self.table.fields(*structure), next: None, element: Some(element) }
             }
-            _ => OpenElement::LeftOut,
+            _ => OpenField::LeftOut,
         };
         self.open.push(told);
     }
 
     fn end(&mut self) {
         match self.open.pop() {
-            Some(OpenElement::Structure { element: Some(element), .. }) => close(element, self.out),
-            Some(OpenElement::List(field)) => close(field.wire, self.out),
-            Some(OpenElement::Structure { element: None, .. } | OpenElement::LeftOut) | None => {}
+            Some(OpenField::Structure { element: Some(element), .. }) => close(element, self.out),
+            Some(OpenField::List(field)) => close(field.wire, self.out),
+            Some(OpenField::Structure { element: None, .. } | OpenField::LeftOut) | None => {}
         }
     }
 }

@@ -344,6 +344,12 @@ def regions():
     report("ec2.DescribeRegions", "by filter", sorted(region["RegionName"] for region in found.get("Regions", [])))
 
 
+def zones():
+    by_state = [{"Name": "state", "Values": ["available"]}, {"Name": "zone-name", "Values": ["*a"]}]
+    ec2("DescribeAvailabilityZones", "one by filter", Filters=by_state)
+    ec2("DescribeAvailabilityZones", "a dry run", DryRun=True)
+
+
 def launch(step, image, count=1, **arguments):
     return ec2("RunInstances", step, ImageId=image, MinCount=count, MaxCount=count, **arguments)
 
@@ -1101,6 +1107,7 @@ def images(image, instance):
 def everything():
     vpc, subnet, group, image = surroundings()
     regions()
+    zones()
     instance, other = launches(subnet, group, image)
     instances(instance, other)
     tags(instance, other)

@@ -70,7 +70,9 @@ fn every_waiter_of_botocore_ends_as_it_ends_at_aws() {
         if is_others && theirs.contains("NotFound") {
             assert!(ours.contains("(UnsupportedOperation)"), "{end}");
         } else {
-            assert_eq!(ours, theirs, "{end}");
+            // What the copy lacks is said with its date, which AWS's words have none of.
+            let said = ours.split(" (in Muster's copy as of ").next().unwrap();
+            assert_eq!(said, theirs, "{end}");
         }
         waiters.insert(waiter);
     }
