@@ -345,8 +345,7 @@ def regions():
 
 
 def zones():
-    by_state = [{"Name": "state", "Values": ["available"]}, {"Name": "zone-name", "Values": ["*a"]}]
-    ec2("DescribeAvailabilityZones", "one by filter", Filters=by_state)
+    ec2("DescribeAvailabilityZones", "one by name", ZoneNames=[SETTINGS["region"] + "a"])
     ec2("DescribeAvailabilityZones", "a dry run", DryRun=True)
 
 
