@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::action::Ec2Action;
-use super::asked_scope::{any_scope, asked_scope};
+use super::asked_scope::{any_scopes, asked_scope};
 use super::copy_fault::CopyFault;
 use super::desk::CopyAnswer;
 use super::fault::Ec2Fault;
@@ -54,16 +54,16 @@ impl GeographyDesk {
         request_id: &str,
         now: Timestamp,
     ) -> Result<CopyAnswer, CopyFault> {
-        let (what, scope, geography) = if table.action == DESCRIBE_REGIONS {
+        let (what, scope, other, geography) = if table.action == DESCRIBE_REGIONS {
             // They are those of the account, whatever region is asked.
-            let scope = any_scope(&self.freshness, asked)?;
-            ("regions", scope.clone(), Geography::Regions(scope.account))
+            let (scope, others) = any_scopes(&self.freshness, asked)?;
+            ("regions", scope.clone(), others.into_iter().next(), Geography::Regions(scope.account))
         } else {
             let watched: BTreeSet<Scope> = self.freshness.scopes().into_iter().map(|state| state.scope).collect();
             let scope = asked_scope(&self.freshness, asked, &watched)?;
-            ("availability zones", scope.clone(), Geography::Zones(scope))
+            ("availability zones", scope.clone(), None, Geography::Zones(scope))
         };
-        let listing = self.known.of(&self.aws, geography, &scope, now, self.max_stale).await;
+        let listing = self.known.of(&self.aws, geography, (&scope, other.as_ref()), now, self.max_stale).await;
         let listing = listing.map_err(|error| CopyFault::Unlisted {
             what,
             whose: scope.to_string(),
