@@ -83,7 +83,8 @@ pub enum CopyFault {
     },
     /// It waited too long for Muster's share of AWS's limits.
     #[error(
-        "Muster's copy does not have this, and AWS was not asked for it in time: Muster makes only so many calls of {permission} a second          (--aws-share), and others wait as well. Ask again later"
+        "Muster's copy does not have this, and AWS was not asked for it in time: Muster makes only so many calls of {permission} a second \
+         (--aws-share), and others wait as well. Ask again later"
     )]
     Crowded {
         /// The permission that the call needs.
@@ -258,7 +259,8 @@ impl CopyFault {
             CopyFault::Absent { said, .. } => said.code(),
             CopyFault::Unpassed { fault, .. } => fault.code(),
             CopyFault::Forbidden { .. } => "UnauthorizedOperation",
-            CopyFault::Crowded { .. } => "RequestLimitExceeded",
+            // SDKs repeat AWS's own code for this by themselves, and it has been waited for already.
+            CopyFault::Crowded { .. } => "MusterBusy",
             CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })
@@ -309,7 +311,7 @@ impl CopyFault {
     /// Whether it is over in moments.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        self.code() == "Unavailable" || matches!(self, CopyFault::Crowded { .. })
+        self.code() == "Unavailable"
     }
 
     /// The document of the error.
@@ -341,9 +343,11 @@ mod tests {
             (CopyFault::Place(PlaceError::Untold(String::new())), "MusterScopeUnavailable", 400),
             (CopyFault::Place(PlaceError::NoAccount(String::new())), "MusterScopeUnavailable", 400),
             (CopyFault::Defect, "MusterInternalFailure", 400),
+            (CopyFault::Crowded { permission: "ec2:DescribeImages" }, "MusterBusy", 400),
             (CopyFault::WebPage, "InvalidRequest", 403),
         ] {
             assert_eq!((fault.code(), fault.status(), fault.is_passing()), (code, status, status == 503), "{fault}");
+            assert!(!fault.to_string().contains("  "), "{fault}");
         }
     }
 }
