@@ -33,6 +33,7 @@ mod options;
 mod organization;
 mod organization_plan;
 pub mod origin;
+pub mod own_call;
 mod passed;
 pub mod peek;
 pub mod permissions;

@@ -104,6 +104,13 @@ pub enum CopyFault {
          a client of AWS"
     )]
     WebPage,
+    /// Muster itself sent it.
+    #[error(
+        "Muster asks itself: a call of its own came to its read API (--ec2-api) in place of AWS. Unset AWS_ENDPOINT_URL_EC2 and \
+         AWS_ENDPOINT_URL for Muster, and endpoint_url in its file of AWS's configuration (AWS_CONFIG_FILE), and have no proxy lead \
+         there: they are for the clients that are to read the copy"
+    )]
+    OwnCall,
     /// It did not arrive in time.
     #[error("The request did not arrive in time")]
     Slow,
@@ -280,7 +287,7 @@ impl CopyFault {
             | CopyFault::Filter(_) => "InvalidParameterValue",
             CopyFault::Owner(_) => "InvalidUserID.Malformed",
             CopyFault::Token => "InvalidNextToken",
-            CopyFault::Path(_) | CopyFault::Host(_) | CopyFault::WebPage => "InvalidRequest",
+            CopyFault::Path(_) | CopyFault::Host(_) | CopyFault::WebPage | CopyFault::OwnCall => "InvalidRequest",
             CopyFault::Slow => "RequestExpired",
             CopyFault::Defect => "MusterInternalFailure",
             CopyFault::Place(_)
@@ -345,6 +352,7 @@ mod tests {
             (CopyFault::Defect, "MusterInternalFailure", 400),
             (CopyFault::Crowded { permission: "ec2:DescribeImages" }, "MusterBusy", 400),
             (CopyFault::WebPage, "InvalidRequest", 403),
+            (CopyFault::OwnCall, "InvalidRequest", 400),
         ] {
             assert_eq!((fault.code(), fault.status(), fault.is_passing()), (code, status, status == 503), "{fault}");
             assert!(!fault.to_string().contains("  "), "{fault}");
