@@ -65,7 +65,7 @@ pub use clock::AwsClock;
 pub use error::{AwsError, AwsErrorKind, Details};
 pub use event_plan::{EventPlan, EventWay};
 pub use held_keys::HeldKeys;
-pub use limiter::{CallCount, CountedCalls, Priority, UnansweredCall};
+pub use limiter::{CallCount, CountedCalls, DocumentedRate, Priority, UnansweredCall};
 pub use organization::OrganizationListing;
 pub use organization_plan::{AccountSources, OrganizationPlan};
 pub use origin::Origin;
