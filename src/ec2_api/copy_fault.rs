@@ -190,14 +190,14 @@ pub enum CopyFault {
         /// Why the copy may be out of date.
         why: String,
     },
-    /// Some ids are not in the copy, and AWS did not say whether they exist.
+    /// Some ids or names are not in the copy, and AWS did not say whether they exist.
     #[error(
         "Muster's copy does not have {}, and AWS was asked and did not say whether there are such: {why} Ask again later, or send this \
          call to AWS",
         ids.join(", ")
     )]
     Untold {
-        /// The ids.
+        /// The ids or names.
         ids: Vec<String>,
         /// Why AWS did not say: whole sentences.
         why: String,

@@ -10,7 +10,7 @@ use crate::aws::{Aws, AwsError};
 use crate::model::{AccountId, Document, Scope, Timestamp};
 
 /// How long a listing counts as new.
-const DAY: Duration = Duration::from_hours(24);
+pub const DAY: Duration = Duration::from_hours(24);
 /// How long AWS is not asked again after it did not list.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -21,6 +21,15 @@ pub enum Geography {
     Regions(AccountId),
     /// The zones of a region, as an account has opted in to them.
     Zones(Scope),
+}
+
+/// How old a listing may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListingAge {
+    /// Until when AWS is not asked again.
+    pub fresh: Duration,
+    /// Until when it is answered with though AWS does not list anew.
+    pub longest: Option<Duration>,
 }
 
 /// What AWS listed.
@@ -50,9 +59,9 @@ struct KeptGeography {
 }
 
 impl KeptGeography {
-    /// What is answered at `now` without asking AWS; `None` if it has to be asked. `longest` is how old a listing may be.
-    fn fresh(&self, now: Timestamp, longest: Option<Duration>) -> Option<GeographyListing> {
-        let fresh = longest.map_or(DAY, |longest| longest.min(DAY));
+    /// What is answered at `now` without asking AWS; `None` if it has to be asked.
+    fn fresh(&self, now: Timestamp, age: ListingAge) -> Option<GeographyListing> {
+        let fresh = age.longest.map_or(age.fresh, |longest| longest.min(age.fresh));
         let (places, at) = self.listed.as_ref().filter(|(_, at)| now.since(*at) <= fresh)?;
         Some(GeographyListing { places: Arc::clone(places), at: *at, stale: None })
     }
@@ -105,29 +114,30 @@ impl KeptGeography {
 
 impl Geographies {
     /// What AWS lists, as `scope` tells it, or else `other`, where that is asked for as well. Those who ask for the same ask once. `now`
-    /// is the time, and `longest` how old a listing may be.
+    /// is the time, and `age` how old a listing may be.
     ///
     /// # Errors
     /// [`AwsError`] of `scope`: AWS did not list, and what it listed before is too old, or Muster is no longer allowed to see it.
     pub async fn of(
         &self,
         aws: &Aws,
-        geography: Geography,
+        geography: &Geography,
         (scope, other): (&Scope, Option<&Scope>),
         now: Timestamp,
-        longest: Option<Duration>,
+        age: ListingAge,
     ) -> Result<GeographyListing, AwsError> {
         let asked = Arc::clone(self.0.lock().entry(geography.clone()).or_default());
         let mut kept = asked.lock().await;
-        if let Some(fresh) = kept.fresh(now, longest) {
+        if let Some(fresh) = kept.fresh(now, age) {
             return Ok(fresh);
         }
-        let error = match kept.list(aws, &geography, scope, now).await {
+        let longest = age.longest;
+        let error = match kept.list(aws, geography, scope, now).await {
             Ok(listing) => return Ok(listing),
             Err(error) => error,
         };
         let Some(other) = other else { return kept.despite(&error, now, longest) };
-        match kept.list(aws, &geography, other, now).await {
+        match kept.list(aws, geography, other, now).await {
             Ok(listing) => Ok(listing),
             // One that fails in passing does not say that Muster may not see it.
             Err(second) => {
@@ -158,7 +168,7 @@ mod tests {
         let aws = server.aws();
         // The listing is as of the clock of the connection, and the hours are from then on.
         let now = at_millis(aws.clock().now().as_millis() + hours * 3_600_000);
-        known.of(&aws, regions, (&scope(), None), now, longest).await
+        known.of(&aws, &regions, (&scope(), None), now, ListingAge { fresh: DAY, longest }).await
     }
 
     #[tokio::test]
@@ -200,7 +210,21 @@ mod tests {
         let aws = across(server.endpoint(), &[scope().region.as_str(), other.region.as_str()]);
         let (known, now) = (Geographies::default(), aws.clock().now());
         let regions = Geography::Regions(scope().account);
-        let listing = known.of(&aws, regions, (&scope(), Some(&other)), now, None).await.unwrap();
+        let age = ListingAge { fresh: DAY, longest: None };
+        let listing = known.of(&aws, &regions, (&scope(), Some(&other)), now, age).await.unwrap();
         assert_eq!((listing.places.len(), listing.stale, server.asked().len()), (1, None, 2));
+    }
+
+    #[tokio::test]
+    async fn what_was_listed_a_while_ago_is_listed_anew_where_it_has_to_be_newer() {
+        let server = Scripted::new([Reply::ok(REGIONS)]).await;
+        let (known, aws) = (Geographies::default(), server.aws());
+        let begun = aws.clock().now();
+        for (minutes, fresh, calls) in [(0, DAY, 1), (2, DAY, 1), (2, Duration::from_mins(1), 2)] {
+            let now = at_millis(begun.as_millis() + minutes * 60_000);
+            let (regions, age) = (Geography::Regions(scope().account), ListingAge { fresh, longest: None });
+            assert_eq!(known.of(&aws, &regions, (&scope(), None), now, age).await.unwrap().stale, None);
+            assert_eq!(server.asked().len(), calls, "{minutes} min, {fresh:?}");
+        }
     }
 }
