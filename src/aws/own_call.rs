@@ -78,6 +78,8 @@ impl Intercept for CallMark {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::scripted::{Reply, Scripted};
+    use crate::model::fixtures::scope;
 
     #[test]
     fn a_call_of_this_process_is_known_and_one_of_another_is_not() {
@@ -102,5 +104,18 @@ mod tests {
         let other = Askers::of(["0123"].into_iter());
         let told = other.clone().during(async { CURRENT.with(Askers::told) }).await;
         assert_eq!(told, other.told());
+    }
+
+    #[tokio::test]
+    async fn every_call_of_ec2_carries_the_mark() {
+        let regions = "<regionInfo><item><regionName>eu-west-1</regionName></item></regionInfo>";
+        let server = Scripted::new([Reply::ok(regions)]).await;
+        let (aws, other) = (server.aws(), Askers::of(["0123"].into_iter()));
+        aws.every_region(&scope()).await.unwrap();
+        let form = "Action=DescribeKeyPairs&Version=2016-11-15".to_owned();
+        other.clone().during(aws.pass(&scope(), "ec2:DescribeKeyPairs", form)).await.unwrap();
+        let of_ec2 = server.requests().into_iter().filter(|request| request.body.contains("Action=Describe"));
+        let asks: Vec<String> = of_ec2.map(|request| request.asks).collect();
+        assert_eq!(asks, [Askers::default().told(), other.told()]);
     }
 }
