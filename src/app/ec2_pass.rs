@@ -21,8 +21,8 @@ use crate::model::SecretTags;
 /// How many calls are passed on at once, with their answers, which may take some megabytes each.
 const AT_ONCE: usize = 8;
 
-/// How long an answer may take, with waiting for a turn and for Muster's share of AWS's limits: clients wait for a minute.
-const PATIENCE: Duration = Duration::from_secs(50);
+/// How long an answer may take, with waiting for a turn and for Muster's share of AWS's limits. Clients wait for a minute.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// No tags at all.
 static NO_SECRETS: LazyLock<SecretTags> = LazyLock::new(|| SecretTags::new::<&str>(&[], &[0; 32]));

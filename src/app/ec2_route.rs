@@ -23,6 +23,7 @@ use super::metrics_route::is_own_host;
 use super::named_place::NamedPlace;
 use super::turn_body::TurnBody;
 use super::unready::unready;
+use crate::aws::own_call::{ASKERS, Askers};
 use crate::aws::signature::{SentRequest, SignatureFault, verify};
 use crate::aws::{AwsClock, PassedAnswer};
 use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
@@ -115,7 +116,12 @@ pub(super) fn routes(
         let face = face.clone();
         async move {
             let (request_id, begun, mut call) = (request_id(), Instant::now(), NotedCall::default());
-            let answer = face.answer(request, &mut call, &request_id).await;
+            let askers = askers(request.headers());
+            let answer = if askers.has_this() {
+                Err(CopyFault::OwnCall)
+            } else {
+                askers.during(face.answer(request, &mut call, &request_id)).await
+            };
             let (took, now) = (begun.elapsed(), AwsClock::default().now());
             match (&answer, call.action) {
                 (Ok((Ec2Answer::Passed(answer), _)), Some(action)) => {
@@ -284,6 +290,11 @@ fn failed(error: &JoinError) -> CopyFault {
         return CopyFault::Defect;
     }
     CopyFault::Stopping
+}
+
+/// The servers that a request is made by or for.
+fn askers(headers: &HeaderMap) -> Askers {
+    Askers::of(headers.get_all(ASKERS).iter().filter_map(|marks| marks.to_str().ok()))
 }
 
 /// Whether a page of the web sent a request, as browsers say of those for another origin.

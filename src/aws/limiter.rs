@@ -34,6 +34,7 @@ pub(super) use allowance::PAUSE;
 pub use allowance::Priority;
 pub use call_sums::CountedCalls;
 use call_sums::{ActionSums, CallSums};
+pub use documented::DocumentedRate;
 use rested_counts::RestedCounts;
 pub(super) use tally::AttemptOutcome;
 use tally::{CallTally, CallTotals};
@@ -65,8 +66,8 @@ pub struct CallCount {
     pub pace_per_second: f64,
     /// The share: calls per second without throttling.
     pub share_per_second: f64,
-    /// How many calls per second AWS documents for the whole account.
-    pub documented_per_second: u32,
+    /// How many calls per second AWS documents for the whole account, or a smaller guess for reads that are only passed on.
+    pub documented_per_second: DocumentedRate,
 }
 
 /// A call that AWS has not answered yet.
@@ -363,7 +364,7 @@ impl ActionQueue {
             last_minute: tally.last_minute(now),
             pace_per_second: pace,
             share_per_second: share,
-            documented_per_second: documented::requests(self.action).per_second,
+            documented_per_second: documented::requests(self.action).rate,
         }
     }
 }

@@ -63,11 +63,12 @@ impl Reply {
     }
 }
 
-/// A request: the access key that signed it, and its form body.
+/// A request: the access key that signed it, its form body, and the marks of who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) key: String,
     pub(crate) body: String,
+    pub(crate) asks: String,
 }
 
 /// Maps the body of a request to an answer.
@@ -283,7 +284,9 @@ async fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<(Request
             if rest.len() >= length {
                 let signed = head.split_once("Credential=").and_then(|(_, signed)| signed.split_once('/'));
                 let key = signed.map(|(key, _)| key.to_owned()).unwrap_or_default();
-                return Some((Request { key, body: rest[..length].to_owned() }, head.len() + 4 + length));
+                let asks = head.lines().find_map(|line| line.strip_prefix("x-muster-asks: ")).unwrap_or_default();
+                let request = Request { key, body: rest[..length].to_owned(), asks: asks.to_owned() };
+                return Some((request, head.len() + 4 + length));
             }
         }
         if stream.read_buf(received).await.ok()? == 0 {

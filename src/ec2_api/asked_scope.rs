@@ -19,22 +19,22 @@ pub fn asked_scope(
     place(asked, watched).map_err(|error| unplaced(freshness, error))
 }
 
-/// A watched scope of the account that a request is about: that of its region, or else of another one, first of those that can be
-/// looked at. What is asked is the same in all regions.
+/// Watched scopes of the account that a request is about, at least one, and first those that can be looked at; among these, and among
+/// the others, first that of its region. What is asked is the same in all regions.
 ///
 /// # Errors
 /// [`CopyFault`].
-pub fn any_scope(freshness: &Freshness, asked: AskedPlace<'_>) -> Result<Scope, CopyFault> {
+pub fn any_scopes(freshness: &Freshness, asked: AskedPlace<'_>) -> Result<(Scope, Vec<Scope>), CopyFault> {
     let states = freshness.scopes();
     let watched: BTreeSet<Scope> = states.iter().map(|state| state.scope.clone()).collect();
     let account = account(asked, &watched).map_err(|error| unplaced(freshness, error))?;
-    let of_account = || watched.iter().filter(|scope| scope.account == account);
     let is_failing =
         |scope: &Scope| states.iter().filter(|state| state.scope == *scope).all(|state| state.failing().is_some());
-    let named = of_account().find(|scope| Some(scope.region.as_str()) == asked.region);
-    let others = || of_account().find(|scope| !is_failing(scope)).or_else(|| of_account().next());
-    let found = named.or_else(others);
-    found.cloned().ok_or_else(|| unplaced(freshness, PlaceError::Nothing))
+    let mut found: Vec<&Scope> = watched.iter().filter(|scope| scope.account == account).collect();
+    found.sort_by_cached_key(|scope| (is_failing(scope), Some(scope.region.as_str()) != asked.region));
+    let mut found = found.into_iter().cloned();
+    let first = found.next().ok_or_else(|| unplaced(freshness, PlaceError::Nothing))?;
+    Ok((first, found.collect()))
 }
 
 fn unplaced(freshness: &Freshness, error: PlaceError) -> CopyFault {

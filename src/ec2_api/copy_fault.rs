@@ -83,7 +83,8 @@ pub enum CopyFault {
     },
     /// It waited too long for Muster's share of AWS's limits.
     #[error(
-        "Muster's copy does not have this, and AWS was not asked for it in time: Muster makes only so many calls of {permission} a second          (--aws-share), and others wait as well. Ask again later"
+        "Muster's copy does not have this, and AWS was not asked for it in time: Muster makes only so many calls of {permission} a second \
+         (--aws-share), and others wait as well. Ask again later"
     )]
     Crowded {
         /// The permission that the call needs.
@@ -103,6 +104,13 @@ pub enum CopyFault {
          a client of AWS"
     )]
     WebPage,
+    /// Muster itself sent it.
+    #[error(
+        "Muster asks itself: a call of its own came to its read API (--ec2-api) in place of AWS. Unset AWS_ENDPOINT_URL_EC2 and \
+         AWS_ENDPOINT_URL for Muster, and endpoint_url in its file of AWS's configuration (AWS_CONFIG_FILE), and have no proxy lead \
+         there: they are for the clients that are to read the copy"
+    )]
+    OwnCall,
     /// It did not arrive in time.
     #[error("The request did not arrive in time")]
     Slow,
@@ -182,14 +190,14 @@ pub enum CopyFault {
         /// Why the copy may be out of date.
         why: String,
     },
-    /// Some ids are not in the copy, and AWS did not say whether they exist.
+    /// Some ids or names are not in the copy, and AWS did not say whether they exist.
     #[error(
         "Muster's copy does not have {}, and AWS was asked and did not say whether there are such: {why} Ask again later, or send this \
          call to AWS",
         ids.join(", ")
     )]
     Untold {
-        /// The ids.
+        /// The ids or names.
         ids: Vec<String>,
         /// Why AWS did not say: whole sentences.
         why: String,
@@ -258,7 +266,8 @@ impl CopyFault {
             CopyFault::Absent { said, .. } => said.code(),
             CopyFault::Unpassed { fault, .. } => fault.code(),
             CopyFault::Forbidden { .. } => "UnauthorizedOperation",
-            CopyFault::Crowded { .. } => "RequestLimitExceeded",
+            // SDKs repeat AWS's own code for this by themselves, and it has been waited for already.
+            CopyFault::Crowded { .. } => "MusterBusy",
             CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })
@@ -278,7 +287,7 @@ impl CopyFault {
             | CopyFault::Filter(_) => "InvalidParameterValue",
             CopyFault::Owner(_) => "InvalidUserID.Malformed",
             CopyFault::Token => "InvalidNextToken",
-            CopyFault::Path(_) | CopyFault::Host(_) | CopyFault::WebPage => "InvalidRequest",
+            CopyFault::Path(_) | CopyFault::Host(_) | CopyFault::WebPage | CopyFault::OwnCall => "InvalidRequest",
             CopyFault::Slow => "RequestExpired",
             CopyFault::Defect => "MusterInternalFailure",
             CopyFault::Place(_)
@@ -309,7 +318,7 @@ impl CopyFault {
     /// Whether it is over in moments.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        self.code() == "Unavailable" || matches!(self, CopyFault::Crowded { .. })
+        self.code() == "Unavailable"
     }
 
     /// The document of the error.
@@ -341,9 +350,12 @@ mod tests {
             (CopyFault::Place(PlaceError::Untold(String::new())), "MusterScopeUnavailable", 400),
             (CopyFault::Place(PlaceError::NoAccount(String::new())), "MusterScopeUnavailable", 400),
             (CopyFault::Defect, "MusterInternalFailure", 400),
+            (CopyFault::Crowded { permission: "ec2:DescribeImages" }, "MusterBusy", 400),
             (CopyFault::WebPage, "InvalidRequest", 403),
+            (CopyFault::OwnCall, "InvalidRequest", 400),
         ] {
             assert_eq!((fault.code(), fault.status(), fault.is_passing()), (code, status, status == 503), "{fault}");
+            assert!(!fault.to_string().contains("  "), "{fault}");
         }
     }
 }

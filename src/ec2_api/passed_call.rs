@@ -78,8 +78,14 @@ impl PassedCall {
             if !read.may_show(parameter, &value) {
                 return Err(PassRefusal::Secret(format!("{} about {}", read.action(), shown(&value))).into());
             }
-            if parameter == "NextToken" && Cursor::read(&value).is_ok() {
-                return Err(PassRefusal::Begun.into());
+            if parameter == "NextToken" {
+                // As for the copy, an empty token is none.
+                if value.is_empty() {
+                    continue;
+                }
+                if Cursor::read(&value).is_ok() {
+                    return Err(PassRefusal::Begun.into());
+                }
             }
             if let Some(redacted) = redacted(&name, &value, secrets) {
                 return Err(PassRefusal::Redacted(redacted).into());
@@ -97,18 +103,35 @@ impl PassedCall {
     }
 }
 
-/// The tags by whose values a parameter asks, where these are redacted.
+/// The filters by tags that go by no value of them. One by `tag:` and a key goes by the values of that key, and every other by those
+/// of all tags, as far as AWS documents them.
+const BY_KEY: [&str; 4] =
+    ["tag-key", "instance-tag-key", "network-interface.tag-key", "metadata-options.instance-metadata-tags"];
+
+/// The tags by whose values a parameter asks, where these are redacted. AWS may take another spelling for the one that it documents.
 fn redacted(name: &str, value: &str, secrets: &SecretTags) -> Option<String> {
-    let of_key = |key: &str| secrets.is_secret(key).then(|| format!("the tag {}", shown(key)));
-    match name.rsplit('.').next() {
-        Some("Name") if name.contains('.') => match value.strip_prefix("tag:") {
-            Some(key) => of_key(key),
-            // Whatever their keys are.
-            None => (["value", "tag-value"].contains(&value) && secrets.redacts_any()).then(|| "all tags".to_owned()),
-        },
-        Some("Key") if name.contains('.') => of_key(value),
-        _ => None,
+    if !secrets.redacts_any() {
+        return None;
     }
+    let value = value.trim();
+    let all = || "all tags".to_owned();
+    // No key has such letters.
+    let is_pattern = |key: &str| key.contains(['*', '?', '\\']);
+    let of_key = |key: &str| {
+        if is_pattern(key) { Some(all()) } else { secrets.is_secret(key).then(|| format!("the tag {}", shown(key))) }
+    };
+    let has_step = |step: &str| name.split('.').skip(1).any(|one| one.eq_ignore_ascii_case(step));
+    if has_step("Name") {
+        return match value.strip_prefix("tag:") {
+            Some(key) => of_key(key.trim()),
+            None if BY_KEY.contains(&value) => None,
+            None => {
+                let spelled = value.to_ascii_lowercase();
+                (spelled.contains("tag") || spelled == "value").then(all)
+            }
+        };
+    }
+    if has_step("Key") { of_key(value) } else { None }
 }
 
 #[cfg(test)]
@@ -171,6 +194,14 @@ mod tests {
             "Filter.1.Name=tag:DB-Password&Filter.1.Value.1=a*",
             "Filter.1.Name=tag-value&Filter.1.Value.1=a*",
             "Filter.1.Name=value&Filter.1.Value.1=a*",
+            "Filter.1.Name=network-interface.tag-value&Filter.1.Value.1=a*",
+            "Filter.1.Name=instance-tag-value&Filter.1.Value.1=a*",
+            "Filter.1.Name=instance-tag&Filter.1.Value.1=password=a*",
+            "Filter.1.Name=tags&Filter.1.Value.1=a*",
+            "Filter.1.name=tag:password&Filter.1.Value.1=a*",
+            "Filter.1.Name=%20tag:password&Filter.1.Value.1=a*",
+            "Filter.1.Name=Tag:password&Filter.1.Value.1=a*",
+            "Filter.1.Name=tag:pass*&Filter.1.Value.1=a*",
         ] {
             let error = passed("DescribeKeyPairs", query).unwrap_err();
             assert!(matches!(error, PassError::Refused(PassRefusal::Redacted(_))), "{query}: {error}");
@@ -179,7 +210,9 @@ mod tests {
         }
         let by_key = "ResourceTag.Key=token&ResourceTag.Value=a*&IpamScopeId=x";
         assert!(matches!(passed("GetIpamResourceCidrs", by_key), Err(PassError::Refused(PassRefusal::Redacted(_)))));
-        assert!(passed("DescribeKeyPairs", "Filter.1.Name=tag:team&Filter.1.Value.1=a*").is_ok());
+        for name in BY_KEY.into_iter().chain(["tag:team", "key-name"]) {
+            assert!(passed("DescribeKeyPairs", &format!("Filter.1.Name={name}&Filter.1.Value.1=a*")).is_ok(), "{name}");
+        }
     }
 
     #[test]
@@ -190,6 +223,7 @@ mod tests {
         let own = format!("NextToken={}", cursor.encode());
         assert_eq!(passed("DescribeImages", &own), Err(PassError::Refused(PassRefusal::Begun)));
         assert!(passed("DescribeImages", "NextToken=AAMA-EFRSURBSGhtU0VI").is_ok());
+        assert_eq!(passed("DescribeImages", "NextToken="), passed("DescribeImages", ""), "an empty token is none");
     }
 
     proptest! {

@@ -51,6 +51,24 @@ const ZONES: [NamingParameter; 2] = [
     NamingParameter { name: "ZoneIds", path: "ZoneId", called: "availability zone-id" },
 ];
 
+impl NamingParameter {
+    /// The names of it that a request gives, of which none of `places` is called so.
+    fn unknown<'r>(&self, request: &'r Ec2Request, places: &[Document]) -> Vec<&'r String> {
+        let is_known = |name: &str| places.iter().any(|place| place.text(self.path) == Some(name));
+        request.texts(self.name).iter().filter(|name| !is_known(name)).collect()
+    }
+}
+
+fn naming(table: &WireTable) -> &'static [NamingParameter] {
+    if table.action == DESCRIBE_REGIONS { &REGIONS } else { &ZONES }
+}
+
+/// What a request names that is none of `places`.
+#[must_use]
+pub fn unknown_places(request: &Ec2Request, table: &WireTable, places: &[Document]) -> Vec<String> {
+    naming(table).iter().flat_map(|parameter| parameter.unknown(request, places)).map(|name| shown(name)).collect()
+}
+
 /// Those of `places`, which are all that there are, that a request asks for, in their order.
 ///
 /// # Errors
@@ -62,14 +80,12 @@ pub fn asked_places<'p>(
 ) -> Result<Vec<&'p Document>, CopyFault> {
     let tests = request.filters.iter().map(|filter| test(filter, table)).collect::<Result<Vec<_>, _>>()?;
     let is_of_regions = table.action == DESCRIBE_REGIONS;
-    let naming: &[NamingParameter] = if is_of_regions { &REGIONS } else { &ZONES };
     let all = request.flag("AllRegions") || request.flag("AllAvailabilityZones");
     let mut given = Vec::new();
-    for parameter in naming {
+    for parameter in naming(table) {
         let names = request.texts(parameter.name);
         let is_called = |place: &Document, name: &str| place.text(parameter.path) == Some(name);
-        let is_unknown = |name: &&String| !places.iter().any(|place| is_called(place, name));
-        let unknown: Vec<String> = names.iter().filter(is_unknown).map(|name| shown(name)).collect();
+        let unknown: Vec<String> = parameter.unknown(request, places).into_iter().map(|name| shown(name)).collect();
         if !unknown.is_empty() {
             let called = parameter.called;
             return Err(Ec2Fault::UnknownPlace(format!("{called}: [{}]", unknown.join(", "))).into());
@@ -181,6 +197,10 @@ mod tests {
         for rest in ["ZoneName.1=eu-west-1-dub-1a", "ZoneName.1=eu-west-1a&ZoneId.1=euw1-az1"] {
             assert!(matches!(of(rest), Err(CopyFault::Beyond { .. })), "{rest}");
         }
+        let query =
+            "Action=DescribeAvailabilityZones&Version=2016-11-15&ZoneName.1=mars-1a&ZoneName.2=eu-west-1a&ZoneId.1=m1";
+        let request = parse("GET", query, b"").unwrap();
+        assert_eq!(unknown_places(&request, table(DESCRIBE_ZONES).unwrap(), &zones()), ["mars-1a", "m1"]);
     }
 
     #[test]

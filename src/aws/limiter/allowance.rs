@@ -171,7 +171,7 @@ impl TokenBucket {
     /// A full bucket, with room for at least one call.
     fn new(limit: DocumentedLimit, share: f64) -> Self {
         let burst = (f64::from(limit.burst) * share).floor().max(1.0);
-        TokenBucket { burst, per_second: f64::from(limit.per_second) * share, tokens: burst, at: Duration::ZERO }
+        TokenBucket { burst, per_second: limit.rate.per_second() * share, tokens: burst, at: Duration::ZERO }
     }
 
     /// How many tokens it holds at a part of the rate.
@@ -208,8 +208,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::aws::limiter::documented::bucket;
 
-    const LIMIT: DocumentedLimit = DocumentedLimit { burst: 100, per_second: 20 };
+    const LIMIT: DocumentedLimit = bucket(100, 20);
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)

@@ -106,7 +106,7 @@ async fn calls_are_counted_by_region_action_and_outcome_with_their_limits() {
         last_minute: 1,
         pace_per_second: 5.0,
         share_per_second: 5.0,
-        documented_per_second: 20,
+        documented_per_second: DocumentedRate { per_minute: 1_200 },
     };
     assert_eq!(limiter.calls(), [expected]);
 }

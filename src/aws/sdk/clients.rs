@@ -8,6 +8,7 @@ use aws_sdk_ec2::config::SharedHttpClient;
 
 use crate::aws::clock::{AwsClock, DateReader};
 use crate::aws::news::NewsClient;
+use crate::aws::own_call::CallMark;
 use crate::aws::rescue::Rescue;
 use crate::aws::whole::WholeAnswers;
 use crate::model::Region;
@@ -61,7 +62,8 @@ impl Clients {
         let LazyClients { config, region, ec2, .. } = &*self.0;
         let make = || {
             let builder = aws_sdk_ec2::config::Builder::from(config).region(region.clone());
-            let mut builder = builder.interceptor(WholeAnswers).interceptor(Rescue).interceptor(self.date_reader());
+            let builder = builder.interceptor(WholeAnswers).interceptor(Rescue);
+            let mut builder = builder.interceptor(CallMark).interceptor(self.date_reader());
             builder.set_http_client(config.http_client().map(|client| SharedHttpClient::new(NewsClient(client))));
             aws_sdk_ec2::Client::from_conf(builder.build())
         };
@@ -73,7 +75,7 @@ impl Clients {
         let LazyClients { config, region, passing, .. } = &*self.0;
         let make = || {
             let builder = aws_sdk_ec2::config::Builder::from(config).region(region.clone());
-            aws_sdk_ec2::Client::from_conf(builder.interceptor(self.date_reader()).build())
+            aws_sdk_ec2::Client::from_conf(builder.interceptor(CallMark).interceptor(self.date_reader()).build())
         };
         passing.get_or_init(make).clone()
     }

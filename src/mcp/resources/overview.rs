@@ -202,7 +202,7 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
             "action": action,
             "last_minute": sum(|call| call.last_minute),
             "busiest_region": calls.iter().map(|call| call.last_minute).max(),
-            "documented_per_minute": calls.first().map(|call| 60 * call.documented_per_second),
+            "documented_per_minute": calls.first().map(|call| call.documented_per_second.per_minute),
             "total": sum(|call| call.total),
         });
         for (name, count) in [("throttled", sum(|call| call.throttled)), ("failed", sum(|call| call.failed))] {
@@ -399,6 +399,7 @@ fn with_retry(mut fields: Value, trouble: &Trouble) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::DocumentedRate;
     use crate::model::{AccountId, Region};
 
     fn call(region: &str, action: &'static str, last_minute: u64, throttled: u64) -> CallCount {
@@ -412,7 +413,7 @@ mod tests {
             last_minute,
             pace_per_second: 5.0,
             share_per_second: 5.0,
-            documented_per_second: 20,
+            documented_per_second: DocumentedRate { per_minute: 1_200 },
         }
     }
 
