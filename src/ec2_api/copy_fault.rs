@@ -89,6 +89,16 @@ pub enum CopyFault {
         /// The permission that the call needs.
         permission: &'static str,
     },
+    /// Others have all turns to be answered.
+    #[error(
+        "Muster answers only so many requests at once, and others were answered for all of the {} seconds that this one waited: ask again \
+         later",
+        waited.as_secs()
+    )]
+    Busy {
+        /// How long it waited.
+        waited: Duration,
+    },
     /// Its path is none that is served.
     #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
     Path(String),
@@ -258,7 +268,7 @@ impl CopyFault {
             CopyFault::Absent { said, .. } => said.code(),
             CopyFault::Unpassed { fault, .. } => fault.code(),
             CopyFault::Forbidden { .. } => "UnauthorizedOperation",
-            CopyFault::Crowded { .. } => "RequestLimitExceeded",
+            CopyFault::Crowded { .. } | CopyFault::Busy { .. } => "RequestLimitExceeded",
             CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })
