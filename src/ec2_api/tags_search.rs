@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
+use super::fault::shown;
 use super::found_page::{FoundPage, PART};
-use super::tags_page::TagsPage;
+use super::tags_page::{DESCRIBE_TAGS, TagsPage};
 use super::walk_mark::WalkMark;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Document, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
@@ -26,7 +27,7 @@ const TAGGED: [&str; 2] = ["OwnerId", "Tags"];
 /// goes on from now. `as_of` is how fresh the copy is now. Blocks while it reads.
 ///
 /// # Errors
-/// When a redacted value decides, or the store cannot be read.
+/// When it names what may be tagged and is not held, a redacted value decides, or the store cannot be read.
 pub fn found_tags(
     store: &Store,
     page: &TagsPage,
@@ -38,6 +39,9 @@ pub fn found_tags(
     let ground = WalkGround::of(store, now)?;
     let step = ground.step(page.cursor.as_ref(), longest);
     let mark = WalkMark::of(&step, page.cursor.as_ref(), as_of);
+    if page.cursor.is_none() {
+        owned(store, page, scope, &step)?;
+    }
     found_from(store, page, scope, ground.log, &step, &mark)
 }
 
@@ -49,6 +53,38 @@ pub fn found_tags(
 pub fn tags_after(store: &Store, page: &TagsPage, scope: &Scope, cursor: &Cursor) -> Result<FoundPage, CopyFault> {
     let (step, mark) = WalkMark::going_on(cursor).ok_or(CopyFault::Token)?;
     found_from(store, page, scope, cursor.log, &step, &mark)
+}
+
+/// Refuses a question that names images or snapshots which the account does not own, as far as the copy knows: it may have tagged those of
+/// others.
+fn owned(store: &Store, page: &TagsPage, scope: &Scope, step: &WalkStep) -> Result<(), CopyFault> {
+    let (filter, none) = (ScopeFilter::from(scope), Filters::default());
+    let own = DocumentRule::OwnedBy(scope.account.clone());
+    let mut others = BTreeSet::new();
+    for kind in page.question.kinds.iter().filter(|kind| kind.own_only) {
+        let of = kind.kind();
+        let query = WalkQuery { kind: &of, scope: &filter, filters: &none, conditions: &[], limit: None };
+        for id in named(page, kind, scope) {
+            let document = query.one(store, &id, step.point)?;
+            if document.is_none_or(|document| !own.admits(&document)) {
+                others.insert(shown(&id.id));
+            }
+        }
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    let what = others.into_iter().collect::<Vec<_>>().join(", ");
+    let why = "it has the tags of images and snapshots that the account itself owns, and an account may tag those of others as \
+               well";
+    Err(CopyFault::Beyond { action: DESCRIBE_TAGS, what, why })
+}
+
+/// The resources of a kind that a question names.
+fn named(page: &TagsPage, kind: &KindSpec, scope: &Scope) -> BTreeSet<ResourceId> {
+    let ids = page.question.ids.iter().flatten();
+    let of_kind = ids.filter(|id| kinds::of_id(id).is_some_and(|named| named.slug == kind.slug));
+    of_kind.map(|id| ResourceId::new(scope, &kind.kind(), id.as_str())).collect()
 }
 
 /// The tags from a place on.
@@ -88,13 +124,8 @@ fn found_from(
             last = Some(id);
             ControlFlow::Continue(0)
         };
-        if let Some(ids) = &page.question.ids {
-            let named: BTreeSet<ResourceId> = ids
-                .iter()
-                .filter(|id| kinds::of_id(id).is_some_and(|named| named.slug == kind.slug))
-                .map(|id| ResourceId::new(scope, &of, id.as_str()))
-                .collect();
-            for id in named.into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
+        if page.question.ids.is_some() {
+            for id in named(page, kind, scope).into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
                 let document = query.one(store, &id, step.point)?;
                 if document.is_some_and(|document| visit(step.point, id, document).is_break()) {
                     break;
@@ -123,10 +154,10 @@ fn found_from(
 mod tests {
     use super::*;
     use crate::ec2_api::request::parse;
-    use crate::kinds::VOLUME;
+    use crate::kinds::{SNAPSHOT, VOLUME};
     use crate::model::fixtures::{at_millis, scope, tags};
     use crate::model::secret_tags::MarkKey;
-    use crate::model::{Cause, Event, Evidence, Map, SecretTags, Source};
+    use crate::model::{Cause, Event, Evidence, Map, SecretTags, Source, Value};
     use crate::store::{CommitBatch, StoreOptions};
 
     #[test]
@@ -156,5 +187,39 @@ mod tests {
             token = format!("&NextToken={}", next.encode());
         }
         assert_eq!(pages, [(vec!["vol-2".to_owned()], 3), (vec!["vol-7".to_owned()], 3)]);
+    }
+
+    #[test]
+    fn images_and_snapshots_that_are_not_owned_are_refused_since_they_may_be_tagged() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
+        let discovered = |(id, owner): (&str, &str)| {
+            let fields = [("OwnerId", Value::from(owner)), ("Tags", tags([("a", "1")]))];
+            let evidence = Evidence { source: Source::Sweep, at: at_millis(1) };
+            let id = ResourceId::new(&scope(), &SNAPSHOT.kind(), id);
+            let document = Document::new(Map::from(fields));
+            (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: SNAPSHOT.mapping })
+        };
+        let account = scope().account;
+        let entries = [("snap-1", account.as_str()), ("snap-2", "999999999999")].map(discovered).into();
+        writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
+        let found = |ids: &[&str]| {
+            let values = ids.iter().enumerate().map(|(at, id)| format!("&Filter.1.Value.{}={id}", at + 1));
+            let ids = values.collect::<Vec<_>>().concat();
+            let body = format!("Action=DescribeTags&Version=2016-11-15&Filter.1.Name=resource-id{ids}");
+            let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+            let page = TagsPage::of(&parse("POST", "", body.as_bytes()).unwrap(), &scope(), &secrets).unwrap();
+            found_tags(&store, &page, &scope(), at_millis(2), None, at_millis(1)).map(|found| found.documents.len())
+        };
+        assert_eq!(found(&["snap-1"]).unwrap(), 1);
+        assert_eq!(found(&["vol-1"]).unwrap(), 0, "what is held whole has no tags that the copy lacks");
+        for (ids, lacked) in [
+            (&["snap-2"][..], "snap-2"),
+            (&["snap-1", "snap-3"][..], "snap-3"),
+            (&["ami-0123456789abcdef0", "snap-1"][..], "ami-0123456789abcdef0"),
+        ] {
+            let error = found(ids).unwrap_err();
+            assert!(matches!(&error, CopyFault::Beyond { what, .. } if what == lacked), "{error}");
+        }
     }
 }
