@@ -13,7 +13,7 @@ use super::walk_mark::WalkMark;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Document, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::document_walk::WalkedDocument;
-use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
+use crate::query::walk::{MOST_READ, WalkGround, WalkQuery, WalkStep};
 use crate::query::{Cursor, Filters, Point};
 use crate::store::Store;
 
@@ -98,6 +98,8 @@ fn found_from(
 ) -> Result<FoundPage, CopyFault> {
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
     let limit = page.limit.unwrap_or(TAGS);
+    // How many resources are looked at, of which few may have such tags: a page ends with what it has then.
+    let (mut read, most_read) = (0, page.limit.map_or(usize::MAX, |_| MOST_READ));
     let own = DocumentRule::OwnedBy(scope.account.clone());
     let (mut documents, mut last, mut is_full, mut failed) = (Vec::new(), step.after.clone(), false, None);
     let begins = step.after.as_ref().map(|after| after.kind.clone());
@@ -116,10 +118,12 @@ fn found_from(
                     return ControlFlow::Break(());
                 }
             };
-            is_full = documents.len() >= limit || (!documents.is_empty() && documents.len() + tags.len() > limit);
+            let is_too_much = !documents.is_empty() && documents.len() + tags.len() > limit;
+            is_full = read >= most_read || documents.len() >= limit || is_too_much;
             if is_full {
                 return ControlFlow::Break(());
             }
+            read += 1;
             documents.extend(tags.into_iter().map(WalkedDocument::from));
             last = Some(id);
             ControlFlow::Continue(0)
@@ -152,6 +156,8 @@ fn found_from(
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
     use crate::ec2_api::request::parse;
     use crate::kinds::{SNAPSHOT, VOLUME};
@@ -160,8 +166,8 @@ mod tests {
     use crate::model::{Cause, Event, Evidence, Map, SecretTags, Source, Value};
     use crate::store::{CommitBatch, StoreOptions};
 
-    #[test]
-    fn tags_by_ids_are_those_of_these_resources_page_by_page() {
+    /// A store with nine volumes, each with three tags.
+    fn volumes() -> (TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
         let discovered = |n: usize| {
@@ -172,21 +178,40 @@ mod tests {
         };
         let entries = (0..9).map(discovered).collect();
         writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
-        let ids = "&Filter.1.Name=resource-id&Filter.1.Value.1=vol-7&Filter.1.Value.2=vol-2&Filter.1.Value.3=vol-9";
+        (dir, store)
+    }
+
+    /// The pages of a walk of tags: whose each has, and how many.
+    fn walked(store: &Store, filters: &str) -> Vec<(Vec<String>, usize)> {
         let (mut token, mut pages) = (String::new(), Vec::new());
         loop {
-            let body = format!("Action=DescribeTags&Version=2016-11-15&MaxResults=5{ids}{token}");
+            let body = format!("Action=DescribeTags&Version=2016-11-15&MaxResults=5{filters}{token}");
             let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
             let page = TagsPage::of(&parse("POST", "", body.as_bytes()).unwrap(), &scope(), &secrets).unwrap();
-            let found = found_tags(&store, &page, &scope(), at_millis(2), None, at_millis(1)).unwrap();
+            let found = found_tags(store, &page, &scope(), at_millis(2), None, at_millis(1)).unwrap();
             assert_eq!((found.as_of, found.is_moved), (at_millis(1), false));
             let of_page: BTreeSet<String> =
                 found.documents.iter().map(|tag| tag.parts.text("ResourceId").unwrap().to_owned()).collect();
             pages.push((of_page.into_iter().collect::<Vec<_>>(), found.documents.len()));
-            let Some(next) = found.next else { break };
+            let Some(next) = found.next else { return pages };
             token = format!("&NextToken={}", next.encode());
         }
-        assert_eq!(pages, [(vec!["vol-2".to_owned()], 3), (vec!["vol-7".to_owned()], 3)]);
+    }
+
+    #[test]
+    fn tags_by_ids_are_those_of_these_resources_page_by_page() {
+        let (_dir, store) = volumes();
+        let ids = "&Filter.1.Name=resource-id&Filter.1.Value.1=vol-7&Filter.1.Value.2=vol-2&Filter.1.Value.3=vol-9";
+        assert_eq!(walked(&store, ids), [(vec!["vol-2".to_owned()], 3), (vec!["vol-7".to_owned()], 3)]);
+    }
+
+    #[test]
+    fn a_page_that_finds_nothing_ends_where_it_has_read_much() {
+        let (_dir, store) = volumes();
+        let of_volumes = "&Filter.1.Name=resource-type&Filter.1.Value.1=volume&Filter.2.Name=key&Filter.2.Value.1=";
+        assert_eq!(walked(&store, &format!("{of_volumes}none")), vec![(Vec::<String>::new(), 0); 3]);
+        let of_page = |from: usize| ((from..from + 3).map(|n| format!("vol-{n}")).collect::<Vec<_>>(), 3);
+        assert_eq!(walked(&store, &format!("{of_volumes}b")), [of_page(0), of_page(3), of_page(6)]);
     }
 
     #[test]
