@@ -16,6 +16,7 @@ pub mod access;
 mod account_names;
 pub mod admin;
 mod answer_stream;
+mod answer_turns;
 pub mod client;
 #[cfg(feature = "simulator")]
 pub mod demo;

@@ -10,11 +10,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
 use super::answer_stream::AnswerStream;
+use super::answer_turns::AnswerTurns;
 use super::ec2_keys::{Ec2KeyDesk, Ec2Keys, StaticKey};
 use super::ec2_pass::{ArrivedCall, Ec2Pass};
 use super::listener::ClientListener;
@@ -47,12 +48,6 @@ use crate::model::Clock;
 /// How long the body of a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
-/// How many requests are answered at once, of those for pages or named resources; the others wait for their turn. A turn lasts until the
-/// answer is sent.
-const AT_ONCE: usize = 16;
-/// The same of those for everything, which may take some ten megabytes each, and longer.
-const WHOLE_AT_ONCE: usize = 4;
-
 /// The service that requests are signed for.
 const SERVICE: &str = "ec2";
 
@@ -74,7 +69,7 @@ enum Ec2Answer {
     Passed(PassedAnswer),
 }
 
-/// An answer, and the turn that it takes until it is sent.
+/// An answer, and the turn or the place that it takes until it is sent.
 type TurnedAnswer = (Ec2Answer, OwnedSemaphorePermit);
 
 /// What serves EC2's API.
@@ -88,7 +83,7 @@ struct Ec2Face {
     geographies: Geographies,
     pass: Ec2Pass,
     hosts: Vec<String>,
-    turns: [Arc<Semaphore>; 2],
+    turns: AnswerTurns,
     calls: Arc<Ec2CallTally>,
 }
 
@@ -109,7 +104,7 @@ pub(super) fn routes(
         owners: KeyOwners::default(),
         geographies: Geographies::default(),
         hosts,
-        turns: [AT_ONCE, WHOLE_AT_ONCE].map(|most| Arc::new(Semaphore::new(most))),
+        turns: AnswerTurns::new(),
         calls: Arc::clone(listener.ec2_calls()),
     };
     Router::new().fallback(move |request: Request<Body>| {
@@ -130,7 +125,7 @@ pub(super) fn routes(
                 _ => face.calls.note(call, answer.as_ref().err(), took, now),
             }
             match answer {
-                Ok((Ec2Answer::Copy(answer), turn)) => answered(answer, turn, &request_id),
+                Ok((Ec2Answer::Copy(answer), turn)) => answered(answer, turn, &face.turns, &request_id),
                 Ok((Ec2Answer::Passed(answer), turn)) => passed(answer, turn, &request_id),
                 Err(fault) => refused(&fault, &request_id),
             }
@@ -217,7 +212,7 @@ impl Ec2Face {
             && GeographyDesk::answers(asked.action)
         {
             let answer = self.geography(core).answer(asked, table, named.asked(), request_id, core.now()).await?;
-            return Ok((answer, self.turn(true).await?));
+            return Ok((answer, self.turns.few().await?));
         }
         match self.read(core, asked, named, request_id).await {
             Err(CopyFault::Absent { missed: Some(missed), said, .. })
@@ -239,20 +234,18 @@ impl Ec2Face {
         named: &NamedPlace,
         request_id: &str,
     ) -> Result<(CopyAnswer, OwnedSemaphorePermit), CopyFault> {
-        let turn = self.turn(asked.page_size().is_some() || !asked.ids().is_empty()).await?;
+        let is_few = asked.page_size().is_some() || !asked.ids().is_empty();
+        // Everything has a place before its turn, which is over once it is read.
+        let place = if is_few { None } else { Some(self.turns.place().await?) };
+        let turn = if is_few { self.turns.few().await? } else { self.turns.whole().await? };
         let (desk, asked, named) = (self.desk(core), asked.clone(), named.clone());
         let request_id = request_id.to_owned();
         // It goes on when its client leaves, and its turn with it.
-        let answer =
-            spawn_blocking(move || desk.answer(&asked, named.asked(), &request_id).map(|answer| (answer, turn)));
+        let answer = spawn_blocking(move || {
+            let answer = desk.answer(&asked, named.asked(), &request_id);
+            answer.map(|answer| (answer, place.unwrap_or(turn)))
+        });
         answer.await.unwrap_or_else(|error| Err(failed(&error)))
-    }
-
-    /// A turn to answer in: with others for few resources, or with those for everything.
-    async fn turn(&self, is_few: bool) -> Result<OwnedSemaphorePermit, CopyFault> {
-        let [few, whole] = &self.turns;
-        let turns = if is_few { few } else { whole };
-        Arc::clone(turns).acquire_owned().await.map_err(|_| CopyFault::Stopping)
     }
 
     fn geography(&self, core: &Core) -> GeographyDesk {
@@ -343,11 +336,11 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, request_id: &str) -> Response {
+fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, turns: &AnswerTurns, request_id: &str) -> Response {
     let CopyAnswer { body, rest, standing, seq, is_moved } = answer;
     let caveat = standing.caveat();
     let body = match rest {
-        Some(rest) => Body::new(AnswerStream::new(body, rest, turn)),
+        Some(rest) => Body::new(AnswerStream::new(body, rest, turn, turns.clone())),
         None => Body::new(TurnBody::new(body, turn)),
     };
     let mut response = document(StatusCode::OK, body, request_id);

@@ -37,8 +37,8 @@ impl TurnBody {
     }
 }
 
-/// How long an answer of this size may take to be sent.
-fn time_for(size: usize) -> Duration {
+/// How long an answer of this size, or a part of one, may take to be sent.
+pub(super) fn time_for(size: usize) -> Duration {
     LEAST + Duration::from_secs(u64::try_from(size / RATE).unwrap_or(u64::MAX / 2))
 }
 

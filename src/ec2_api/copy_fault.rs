@@ -90,6 +90,16 @@ pub enum CopyFault {
         /// The permission that the call needs.
         permission: &'static str,
     },
+    /// Others have all turns to be answered.
+    #[error(
+        "Muster answers only so many requests at once, and others were answered for all of the {} seconds that this one waited: ask again \
+         later",
+        waited.as_secs()
+    )]
+    Busy {
+        /// How long it waited.
+        waited: Duration,
+    },
     /// Its path is none that is served.
     #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
     Path(String),
@@ -267,7 +277,7 @@ impl CopyFault {
             CopyFault::Unpassed { fault, .. } => fault.code(),
             CopyFault::Forbidden { .. } => "UnauthorizedOperation",
             // SDKs repeat AWS's own code for this by themselves, and it has been waited for already.
-            CopyFault::Crowded { .. } => "MusterBusy",
+            CopyFault::Crowded { .. } | CopyFault::Busy { .. } => "MusterBusy",
             CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })

@@ -198,8 +198,9 @@ impl<'q> KindSearch<'q> {
         let first_part = self.first_part();
         let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
-        // The first of each reservation that is there with all of its instances.
-        let mut whole: BTreeSet<Arc<str>> = BTreeSet::new();
+        // The first of each reservation that the page has come to: it has all of its instances by then, or none. Who is before another is
+        // read once for that, not for each of them again.
+        let mut met: BTreeSet<Arc<str>> = BTreeSet::new();
         let walk = WalkQuery { limit, ..self.walk() };
         let walked = walk.page_of(self.store, step, Some(&PARTS), |point, id, document| {
             if !self.admits(&document.parts) {
@@ -222,7 +223,7 @@ impl<'q> KindSearch<'q> {
             let several = book.as_ref().and_then(|book| book.several(document.parts.text("ReservationId")?));
             let several = several.filter(|members| members.contains(&id.id));
             let first = several.as_ref().and_then(|members| members.first());
-            if first.is_some_and(|first| whole.contains(first)) {
+            if first.is_some_and(|first| met.contains(first)) {
                 return ControlFlow::Continue(0);
             }
             let members = match self.together(several.as_ref(), mark.begun.as_deref(), &id, document, point) {
@@ -237,7 +238,7 @@ impl<'q> KindSearch<'q> {
                 return ControlFlow::Break(());
             }
             documents.extend(members);
-            whole.extend(first.filter(|_| count > 1).map(Arc::clone));
+            met.extend(first.map(Arc::clone));
             ControlFlow::Continue(count)
         })?;
         if let Some(error) = failed {

@@ -1,7 +1,8 @@
 //! What a request for tags asks of the copy, and whether the copy can have all of the answer.
 //!
 //! AWS lists the tags of whatever has tags, and the copy has those of the kinds that are held. So a request must confine itself to
-//! these, by types (the filter `resource-type`) or by ids (`resource-id`): the copy has all of such an answer.
+//! these, by types (the filter `resource-type`) or by ids (`resource-id`): the copy has all of such an answer. An account may tag images
+//! and snapshots of others as well, of which the copy has few: so these have to be named.
 
 use thiserror::Error;
 
@@ -30,12 +31,12 @@ pub enum TagQuestionError {
     /// It asks about what is not held, or about everything.
     #[error(
         "Muster's copy cannot answer DescribeTags about {what}: confine it to types of resources that Muster holds ({held}) by the \
-         filter resource-type, or to their ids by resource-id, or send this call to AWS, by a client without AWS_ENDPOINT_URL_EC2"
+         filter resource-type, or to ids by resource-id, or send this call to AWS, by a client without AWS_ENDPOINT_URL_EC2"
     )]
     Unconfined {
         /// What it asks about.
         what: String,
-        /// The types that are held.
+        /// The types of which all tags are held.
         held: String,
     },
 }
@@ -87,13 +88,18 @@ impl TagQuestion {
                 ids = test.any.iter().map(|value| exact(value)).collect();
             }
         }
-        match kinds {
-            Some(kinds) => Ok(TagQuestion { kinds, ids, tests }),
-            None => Err(TagQuestionError::Unconfined {
-                what: why.unwrap_or_else(|| "everything that has tags".to_owned()),
-                held: KINDS.iter().filter_map(|spec| spec.arn_type()).collect::<Vec<_>>().join(", "),
-            }),
+        let Some(kinds) = kinds else {
+            return Err(unconfined(why.unwrap_or_else(|| "everything that has tags".to_owned())));
+        };
+        if ids.is_none()
+            && let Some(kind) = kinds.iter().find(|kind| kind.own_only)
+        {
+            let of_type = kind.arn_type().unwrap_or_default();
+            return Err(unconfined(format!(
+                "all resources of the type {of_type}, since an account may tag those of others as well"
+            )));
         }
+        Ok(TagQuestion { kinds, ids, tests })
     }
 
     /// Whether a tag of a resource of `kind` may be asked for, as far as everything but its value tells.
@@ -133,6 +139,12 @@ impl TagQuestion {
         };
         tags.into_iter().filter(is_asked).map(listed).collect()
     }
+}
+
+/// That the copy cannot answer about so much.
+fn unconfined(what: String) -> TagQuestionError {
+    let held = KINDS.iter().filter(|spec| !spec.own_only).filter_map(|spec| spec.arn_type());
+    TagQuestionError::Unconfined { what, held: held.collect::<Vec<_>>().join(", ") }
 }
 
 impl TagTest {
@@ -202,11 +214,20 @@ mod tests {
         let ids = asked(&[("resource-id", &["i-1", "i-2"])]).unwrap().ids;
         assert_eq!(ids, Some(vec!["i-1".to_owned(), "i-2".to_owned()]));
         assert_eq!(asked(&[("resource-type", &["vpc"])]).unwrap().ids, None);
+        assert_eq!(kinds_of(&[("resource-id", &["snap-1", "ami-1"])]), ["snapshot", "image"]);
+        assert_eq!(kinds_of(&[("resource-type", &["image", "vpc"]), ("resource-id", &["vpc-1"])]), ["vpc"]);
     }
 
     #[test]
     fn a_question_about_more_than_is_held_is_refused_and_says_why() {
-        let cases: [(PlainFilters<'_>, &str); 6] = [
+        let others = "since an account may tag those of others as well";
+        let (images, snapshots) = (
+            format!("all resources of the type image, {others}"),
+            format!("all resources of the type snapshot, {others}"),
+        );
+        let cases: [(PlainFilters<'_>, &str); 8] = [
+            (&[("resource-type", &["volume", "image"]), ("key", &["Name"])], &images),
+            (&[("resource-type", &["snapshot"]), ("resource-id", &["snap-*"])], &snapshots),
             (&[], "everything that has tags"),
             (&[("key", &["Name"]), ("tag:a", &["b"])], "everything that has tags"),
             (&[("resource-type", &["instance", "key-pair"])], "resources of the type key-pair"),

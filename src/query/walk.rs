@@ -20,7 +20,7 @@ pub const MOST_RECORDS: u64 = 50_000;
 /// How long ago a walk may have begun.
 pub const LONGEST: Duration = Duration::from_mins(10);
 /// How many documents a page with a limit reads before it ends with what it has.
-const MOST_READ: usize = if cfg!(test) { 3 } else { 20_000 };
+pub const MOST_READ: usize = if cfg!(test) { 3 } else { 20_000 };
 
 /// What a walk can go on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -204,10 +204,13 @@ fn errors_have_the_codes_and_statuses_of_aws_and_are_told_once() {
         );
         assert_eq!(ours["attempts"], json!(1), "{operation} {arguments}: {told}");
     }
+    let tagged = |name: &str, value: String| json!({"Filters": [{"Name": name, "Values": [value]}]});
     let refused = [
         ("terminate_instances", json!({"InstanceIds": [format!("i-{unknown}")]}), 403, "UnauthorizedOperation"),
         ("describe_key_pairs", json!({}), 400, "InvalidAction"),
         ("describe_tags", json!({}), 400, "UnsupportedOperation"),
+        ("describe_tags", tagged("resource-type", "image".to_owned()), 400, "UnsupportedOperation"),
+        ("describe_tags", tagged("resource-id", format!("ami-{unknown}")), 400, "UnsupportedOperation"),
         ("describe_snapshots", json!({}), 400, "UnsupportedOperation"),
         ("describe_images", json!({"Owners": ["amazon"]}), 400, "UnsupportedOperation"),
         ("describe_images", json!({"ImageIds": [format!("ami-{unknown}")]}), 400, "UnsupportedOperation"),
