@@ -87,7 +87,7 @@ pub(crate) async fn look(
         Err(_) => Err(format!("no answer within {} s", LOCAL.as_secs())),
     };
     let is_unnamed = is_one_of_several && account.is_none();
-    findings.push(judge(&api.url, &answer, matches!(api.keys, Some(Ok(_))), has_server, is_unnamed));
+    findings.push(judge(&api.url, &answer, api.keys.is_some(), has_server, is_unnamed));
     findings
 }
 
@@ -117,6 +117,10 @@ fn judge(
     }
     let message = shown(answer.message.as_deref().unwrap_or("an answer that is none of EC2's read API"), LONGEST);
     match (answer.status, &answer.as_of, &answer.stale) {
+        (200, Some(_), _) if has_keys => {
+            let fact = "it answers without a signature, though --ec2-api-keys is given here";
+            CHECK.failed(url, fact, "Restart the server with --ec2-api-keys.")
+        }
         (200, Some(as_of), None) => CHECK.ok(url, format!("it answers from the copy as of {as_of}")),
         (200, Some(as_of), Some(why)) => {
             let fact =
@@ -151,6 +155,8 @@ mod tests {
         let (verdict, said_of_stale) = of(&Ok(stale), false, true, false);
         assert!(verdict == Verdict::Warning && said_of_stale.contains("9 s ago"), "{said_of_stale}");
         assert_eq!(of(&Ok(other), true, true, false).0, Verdict::Failed);
+        let (verdict, open) = of(&Ok(fresh.clone()), true, true, false);
+        assert!(verdict == Verdict::Failed && open.contains("without a signature"), "{open}");
         assert_eq!(of(&Ok(fresh), false, false, false).0, Verdict::Warning, "another server's");
         assert_eq!(of(&Err("refused".to_owned()), false, false, false).0, Verdict::Skipped);
         let (verdict, silent) = of(&Err("refused".to_owned()), false, true, false);

@@ -54,8 +54,9 @@ fn doctor_asks_the_read_api_as_a_client_does_and_names_what_is_wrong() {
     fs::write(&file, "[[keys]]\nid = \"AKIAMUSTEREXAMPLE1\"\nsecret = \"made-up-for-this-very-test\"\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let flags = ["--ec2-api", &address, "--ec2-api-keys", file.to_str().unwrap()];
-    let [(verdict, said), _] = &found(&sandbox, &flags)[..] else { panic!("two findings") };
+    let [(verdict, said), (open, told)] = &found(&sandbox, &flags)[..] else { panic!("two findings") };
     assert!(verdict == "failed" && said.contains("chmod 600") && !said.contains("made-up"), "{verdict} {said}");
+    assert!(open == "failed" && told.contains("without a signature"), "{open} {told}");
     sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
     let all = found(&sandbox, &["--ec2-api", &address]);
     let ignored = all.iter().find(|(_, said)| said.starts_with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"));
