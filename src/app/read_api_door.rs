@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use crate::app::ec2_keys::Ec2Keys;
 use crate::config::{Config, Ec2ApiSettings, Environment, OwnEndpoint};
 use crate::doctor::{ReadApi, ReadApiAnswer, ReadApiDoor};
+use crate::ec2_api::place::asks_for_account;
 use crate::model::text::chain;
 use crate::model::{AccountId, Region};
 
@@ -122,9 +123,11 @@ async fn exchange(
         let (head, body) = response.into_parts();
         let body = to_bytes(Body::new(body), MOST).await.map_err(|error| chain(&error))?;
         let text = |name: &str| text(&head.headers, name);
-        let message = message(&String::from_utf8_lossy(&body));
+        let document = String::from_utf8_lossy(&body);
+        let (code, message) = (element(&document, "Code"), element(&document, "Message"));
         let (as_of, stale) = (text("x-muster-as-of"), text("x-muster-stale"));
-        Ok(ReadApiAnswer { status: head.status.as_u16(), as_of, stale, message, is_same_certificate: None })
+        let (status, asks_for_account) = (head.status.as_u16(), message.as_deref().is_some_and(asks_for_account));
+        Ok(ReadApiAnswer { status, as_of, stale, code, asks_for_account, message, is_same_certificate: None })
     };
     // The connection is driven as long as the answer is read.
     tokio::select! {
@@ -138,13 +141,13 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The message of an error's document.
-fn message(document: &str) -> Option<String> {
-    let (_, rest) = document.split_once("<Message>")?;
-    let (message, _) = rest.split_once("</Message>")?;
+/// The text of the first element of this name in an error's document.
+fn element(document: &str, name: &str) -> Option<String> {
+    let (_, rest) = document.split_once(&format!("<{name}>"))?;
+    let (said, _) = rest.split_once(&format!("</{name}>"))?;
     let unescaped = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")]
         .iter()
-        .fold(message.to_owned(), |text, (escaped, letter)| text.replace(escaped, letter));
+        .fold(said.to_owned(), |text, (escaped, letter)| text.replace(escaped, letter));
     Some(unescaped)
 }
 
@@ -192,10 +195,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_of_an_error_is_read_and_an_open_address_is_reached_on_loopback() {
+    fn an_error_is_read_and_an_open_address_is_reached_on_loopback() {
         let document = "<Response><Errors><Error><Code>X</Code><Message>a &lt;b&gt; &amp;amp;</Message></Error></Errors></Response>";
-        assert_eq!(message(document).as_deref(), Some("a <b> &amp;"));
-        assert_eq!(message("<html>"), None);
+        assert_eq!(element(document, "Code").as_deref(), Some("X"));
+        assert_eq!(element(document, "Message").as_deref(), Some("a <b> &amp;"));
+        assert_eq!(element("<html>", "Message"), None);
         assert_eq!(reached("0.0.0.0:5".parse().unwrap()).to_string(), "127.0.0.1:5");
         assert_eq!(reached("[::]:5".parse().unwrap()).to_string(), "[::1]:5");
         assert_eq!(reached("10.0.0.7:5".parse().unwrap()).to_string(), "10.0.0.7:5");

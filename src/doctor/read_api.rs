@@ -4,6 +4,7 @@ use futures::future::LocalBoxFuture;
 use tokio::time::timeout;
 
 use super::finding::{Check, Finding, LOCAL};
+use crate::aws::signature::SignatureFault;
 use crate::config::OwnEndpoint;
 use crate::model::text::shown;
 use crate::model::{AccountId, Region};
@@ -49,6 +50,10 @@ pub struct ReadApiAnswer {
     pub as_of: Option<String>,
     /// Why the copy may be out of date.
     pub stale: Option<String>,
+    /// The code of the error.
+    pub code: Option<String>,
+    /// Whether the error is that the request does not say which of several accounts it is about.
+    pub asks_for_account: bool,
     /// The message of the error.
     pub message: Option<String>,
     /// Whether it showed the certificate of the configuration, where it has one.
@@ -116,8 +121,10 @@ fn judge(
         return CHECK.failed(url, "it shows another certificate than the file of --tls-cert has", fix);
     }
     let message = shown(answer.message.as_deref().unwrap_or("an answer that is none of EC2's read API"), LONGEST);
+    let of_signature = [SignatureFault::Missing, SignatureFault::NotValid].map(|fault| fault.code());
+    let is_unsigned = answer.code.as_deref().is_some_and(|code| of_signature.contains(&code));
     match (answer.status, &answer.as_of, &answer.stale) {
-        (200, Some(_), _) if has_keys => {
+        (200, Some(_), _) | (400, ..) if has_keys && (answer.status == 200 || answer.asks_for_account) => {
             let fact = "it answers without a signature, though --ec2-api-keys is given here";
             CHECK.failed(url, fact, "Restart the server with --ec2-api-keys.")
         }
@@ -127,8 +134,12 @@ fn judge(
                 format!("it answers from the copy as of {as_of}, which may be out of date: {}", shown(why, LONGEST));
             CHECK.warning(url, fact, "See the check freshness for what to do.")
         }
-        (401 | 403, ..) if has_keys => CHECK.ok(url, "it answers whoever signs with a key of its file of keys"),
-        (400, ..) if is_unnamed => CHECK.ok(url, "it answers, and asks which account is meant"),
+        (401 | 403, ..) if has_keys && is_unsigned => {
+            CHECK.ok(url, "it answers whoever signs with a key of its file of keys")
+        }
+        (400, ..) if is_unnamed && answer.asks_for_account => {
+            CHECK.ok(url, "it answers, and asks which account is meant")
+        }
         (503, ..) => CHECK.warning(url, message, "Ask again when the first sweep has ended."),
         _ => CHECK.failed(url, message, "Do as it says, or see `muster help ec2-api`."),
     }
@@ -141,9 +152,12 @@ mod tests {
 
     #[test]
     fn what_the_api_answers_is_judged_by_how_it_is_configured() {
-        let said = |status, message: Option<&str>| {
-            Ok(ReadApiAnswer { status, message: message.map(str::to_owned), ..ReadApiAnswer::default() })
+        let answer = |status, message: Option<&str>| ReadApiAnswer {
+            status,
+            message: message.map(str::to_owned),
+            ..ReadApiAnswer::default()
         };
+        let said = |status, message| Ok(answer(status, message));
         let fresh = ReadApiAnswer { status: 200, as_of: Some("T".to_owned()), ..ReadApiAnswer::default() };
         let stale = ReadApiAnswer { stale: Some("9 s ago".to_owned()), ..fresh.clone() };
         let other = ReadApiAnswer { is_same_certificate: Some(false), ..fresh.clone() };
@@ -161,16 +175,25 @@ mod tests {
         assert_eq!(of(&Err("refused".to_owned()), false, false, false).0, Verdict::Skipped);
         let (verdict, silent) = of(&Err("refused".to_owned()), false, true, false);
         assert!(verdict == Verdict::Failed && silent.contains("refused") && silent.contains("--ec2-api"), "{silent}");
-        let unsigned = said(403, Some("not signed"));
+        let code = Some("MissingAuthenticationToken".to_owned());
+        let unsigned = Ok(ReadApiAnswer { code, ..answer(403, Some("not signed")) });
         assert_eq!(
             (of(&unsigned, true, true, false).0, of(&unsigned, false, true, false).0),
             (Verdict::Ok, Verdict::Failed)
         );
-        let unnamed = said(400, Some("several accounts"));
+        for (status, code) in [(403, "InvalidRequest"), (401, "Unauthorized"), (400, "MissingAuthenticationToken")] {
+            let other = Ok(ReadApiAnswer { code: Some(code.to_owned()), ..answer(status, Some("the cause")) });
+            let (verdict, told) = of(&other, true, true, false);
+            assert!(verdict == Verdict::Failed && told.contains("the cause"), "{code}: {told}");
+        }
+        let unnamed = Ok(ReadApiAnswer { asks_for_account: true, ..answer(400, Some("several accounts")) });
         assert_eq!(
             (of(&unnamed, false, true, true).0, of(&unnamed, false, true, false).0),
             (Verdict::Ok, Verdict::Failed)
         );
+        assert!(of(&unnamed, true, true, true).1.contains("without a signature"));
+        let (verdict, old) = of(&said(400, Some("99 s old")), false, true, true);
+        assert!(verdict == Verdict::Failed && old.contains("99 s old"), "{old}");
         assert_eq!(of(&said(503, Some("first sweep")), false, true, false).0, Verdict::Warning);
         assert!(of(&said(200, None), false, true, false).1.contains("none of EC2's read API"));
     }
