@@ -33,7 +33,7 @@ pub struct ReadApi {
 
 /// What asks EC2's read API.
 pub trait ReadApiDoor {
-    /// Asks for VPCs of a region, and of an account where one is named. The error says why there is no answer.
+    /// Asks for what is watched of a region, and of an account where one is named. The error says why there is no answer.
     fn ask<'a>(
         &'a self,
         region: Option<&'a Region>,

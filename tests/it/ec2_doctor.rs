@@ -73,6 +73,18 @@ fn doctor_asks_the_read_api_as_a_client_does_and_names_what_is_wrong() {
 }
 
 #[test]
+fn doctor_asks_for_a_kind_that_is_watched() {
+    let simulator = Simulator::start(3, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let server = sandbox.serve(&[&RARELY[..], &["--kinds", "instance", "--ec2-api", "127.0.0.1:0"]].concat());
+    server.swept();
+    let address = server.ec2_api.clone().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let flags = ["--kinds", "instance", "--ec2-api", &address];
+    let [(verdict, said)] = &found(&sandbox, &flags)[..] else { panic!("one finding") };
+    assert!(verdict == "ok" && said.contains("as of"), "{verdict} {said}");
+}
+
+#[test]
 fn doctor_reaches_a_read_api_with_keys_by_tls() {
     let simulator = Simulator::start(3, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());
