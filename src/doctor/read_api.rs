@@ -1,4 +1,4 @@
-//! Checks whether EC2's read API is answered where it is configured, by a request such as a client's.
+//! Checks whether EC2's read API is answered where it is configured, by one request from this machine.
 
 use futures::future::LocalBoxFuture;
 use tokio::time::timeout;
@@ -11,7 +11,7 @@ use crate::model::{AccountId, Region};
 
 pub(crate) static CHECK: Check = Check {
     name: "read-api",
-    title: "EC2's read API is answered at --ec2-api, if that is given, and clients reach it there",
+    title: "EC2's read API answers a request from this machine at --ec2-api, if that is given",
 };
 
 /// The longest message of the API that is shown.
