@@ -184,12 +184,18 @@ impl Ec2Face {
             (None, None) => KeyOwner::NoKey,
         };
         let named = NamedPlace::new(account, owner, region, &core);
+        let begun = core.aws.clock().now();
         let held = match asked.action {
             Ec2Action::Other(name) => Err(Ec2Fault::NotHeld(name).into()),
             Ec2Action::Describe(_) | Ec2Action::Change(_) => self.held(&core, &asked, &named, call, request_id).await,
         };
         match held {
-            Ok((answer, turn)) => Ok((Ec2Answer::Copy(answer), turn)),
+            Ok((answer, turn)) => {
+                // What AWS listed since then, or was asked for and did not list, is no call saved.
+                let is_new = answer.standing.as_of >= begun || answer.standing.stale.is_some();
+                call.is_asked |= is_new && GeographyDesk::answers(asked.action);
+                Ok((Ec2Answer::Copy(answer), turn))
+            }
             Err(fault) => {
                 let passed = self.pass.answer(fault, arrived, &core, &named).await;
                 let (answer, turn) = passed.inspect_err(|fault| call.is_asked |= fault.is_of_aws())?;

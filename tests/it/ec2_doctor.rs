@@ -138,6 +138,9 @@ fn what_aws_was_saved_is_counted_and_told() {
     );
     boto3.call("describe_volumes", &json!({"VolumeIds": ["vol-0123456789abcdef0"]}));
     boto3.call("describe_key_pairs", &json!({}));
+    for _ in 0..2 {
+        boto3.call("describe_regions", &json!({}));
+    }
     let page = scraped(&server.http.replace("/mcp", "/metrics"));
     let count = |action: &str| {
         let start = format!("muster_read_api_calls_saved_total{{action=\"{action}\"}} ");
@@ -145,14 +148,15 @@ fn what_aws_was_saved_is_counted_and_told() {
     };
     assert_eq!(count("DescribeInstances"), Some(sizes.len().to_string()), "{page}");
     assert_eq!(count("DescribeTags").as_deref(), Some("1"), "{page}");
+    assert_eq!(count("DescribeRegions").as_deref(), Some("1"), "the first was asked of AWS: {page}");
     assert_eq!((count("DescribeVolumes"), count("_OTHER")), (None, None), "{page}");
-    let told = format!("EC2's read API: {} requests answered from the copy today, 1 asked of AWS", sizes.len() + 1);
+    let told = format!("EC2's read API: {} requests answered from the copy today, 2 asked of AWS", sizes.len() + 2);
     let data = sandbox.data();
     eventually("the status says so", || {
         let status = sandbox.muster(&["status", "--data-dir", data.to_str().unwrap()]).output().unwrap();
         String::from_utf8(status.stdout).unwrap().contains(&told).then_some(())
     });
-    assert_eq!(sandbox.server_facts()["read_api"], json!({"from_copy": sizes.len() + 1, "asked": 1}));
+    assert_eq!(sandbox.server_facts()["read_api"], json!({"from_copy": sizes.len() + 2, "asked": 2}));
 }
 
 /// A page of metrics.
