@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::app::ec2_keys::Ec2Keys;
 use crate::config::{Config, Ec2ApiSettings, Environment, OwnEndpoint};
-use crate::doctor::{ReadApi, ReadApiAnswer, ReadApiDoor};
+use crate::doctor::{ReadApi, ReadApiAnswer, ReadApiDoor, ServedReadApi};
 use crate::ec2_api::place::asks_for_account;
 use crate::ec2_api::wire::table;
 use crate::kinds::{KINDS, KindSpec};
@@ -57,6 +57,8 @@ pub(super) fn read_api(config: &Config, settings: &Ec2ApiSettings, environment: 
     let scheme = if by_tls { "https" } else { "http" };
     Some(ReadApi {
         url: format!("{scheme}://{address}"),
+        port: address.port(),
+        served: ServedReadApi::Unknown,
         keys,
         own: OwnEndpoint::of(address, environment),
         is_ignored: environment.ignores_endpoints(),

@@ -1,5 +1,7 @@
 //! Checks whether EC2's read API is answered where it is configured, by one request from this machine.
 
+use std::net::SocketAddr;
+
 use futures::future::LocalBoxFuture;
 use tokio::time::timeout;
 
@@ -21,6 +23,10 @@ const LONGEST: usize = 600;
 pub struct ReadApi {
     /// Its URL.
     pub url: String,
+    /// The port of its address.
+    pub port: u16,
+    /// Where the running server of the data directory answers it.
+    pub served: ServedReadApi,
     /// How many keys its file has, or why that cannot be used; `None` where there is no file.
     pub keys: Option<Result<usize, String>>,
     /// The variable of this environment that has Muster itself read EC2 there.
@@ -29,6 +35,17 @@ pub struct ReadApi {
     pub is_ignored: bool,
     /// What asks it.
     pub door: Box<dyn ReadApiDoor>,
+}
+
+/// Where the running server of a data directory answers EC2's read API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServedReadApi {
+    /// None runs, or it does not say so.
+    Unknown,
+    /// It does not answer it.
+    Nowhere,
+    /// At this address.
+    At(SocketAddr),
 }
 
 /// What asks EC2's read API.
@@ -87,6 +104,10 @@ pub(crate) async fn look(
     if let Some(Err(why)) = &api.keys {
         findings.push(CHECK.failed("keys", why.as_str(), "Mend the file, and run `muster reload`."));
     }
+    if let Some(finding) = elsewhere(&api.url, api.port, api.served) {
+        findings.push(finding);
+        return findings;
+    }
     let answer = match timeout(LOCAL, api.door.ask(region, account)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer within {} s", LOCAL.as_secs())),
@@ -94,6 +115,17 @@ pub(crate) async fn look(
     let is_unnamed = is_one_of_several && account.is_none();
     findings.push(judge(&api.url, &answer, api.keys.is_some(), has_server, is_unnamed));
     findings
+}
+
+/// Says that the running server answers it at another address, or not at all; `None` where neither is known.
+fn elsewhere(url: &str, port: u16, served: ServedReadApi) -> Option<Finding> {
+    let fact = match served {
+        ServedReadApi::Unknown => return None,
+        ServedReadApi::At(address) if address.port() == port => return None,
+        ServedReadApi::At(address) => format!("the server of this data directory answers it at {address}"),
+        ServedReadApi::Nowhere => "the server of this data directory does not answer it".to_owned(),
+    };
+    Some(CHECK.failed(url, fact, "Restart the server with this --ec2-api, or give the one that it has."))
 }
 
 /// Judges the answer to an unsigned request.
@@ -149,6 +181,16 @@ fn judge(
 mod tests {
     use super::super::finding::Verdict;
     use super::*;
+
+    #[test]
+    fn the_server_of_the_data_directory_answers_at_the_address_that_is_configured() {
+        let of = |served| elsewhere("http://127.0.0.1:5", 5, served).map(|finding| (finding.verdict, finding.fact));
+        let at = |address: &str| ServedReadApi::At(address.parse().unwrap());
+        assert_eq!((of(ServedReadApi::Unknown), of(at("0.0.0.0:5"))), (None, None));
+        let (verdict, fact) = of(at("127.0.0.1:6")).unwrap();
+        assert!(verdict == Verdict::Failed && fact.contains("127.0.0.1:6"), "{fact}");
+        assert_eq!(of(ServedReadApi::Nowhere).unwrap().0, Verdict::Failed);
+    }
 
     #[test]
     fn what_the_api_answers_is_judged_by_how_it_is_configured() {
