@@ -121,8 +121,12 @@ pub(super) fn routes(
                 (Ok((Ec2Answer::Passed(answer), _)), Some(action)) => {
                     face.calls.note_passed(action, answer.status, took, now);
                 }
+                (Ok((Ec2Answer::Copy(CopyAnswer { rest: Some(_), .. }), _)), _) => {
+                    face.calls.note_begun(call, took, now);
+                }
                 _ => face.calls.note(call, answer.as_ref().err(), took, now),
             }
+            let answer = answer.map(|(answer, turn)| (counted(answer, &face.calls, call, begun), turn));
             match answer {
                 Ok((Ec2Answer::Copy(answer), turn)) => answered(answer, turn, &request_id),
                 Ok((Ec2Answer::Passed(answer), turn)) => passed(answer, turn, &request_id),
@@ -363,6 +367,21 @@ fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, request_id: &str) ->
         put(&WALK, "moved");
     }
     response
+}
+
+/// An answer that is counted at its end, where it is read while it is sent. Its request arrived at `begun`.
+fn counted(answer: Ec2Answer, calls: &Arc<Ec2CallTally>, call: NotedCall, begun: Instant) -> Ec2Answer {
+    match answer {
+        Ec2Answer::Copy(CopyAnswer { body, rest: Some(rest), standing, seq, is_moved }) => {
+            let calls = Arc::clone(calls);
+            let end = move |fault: Option<&CopyFault>| {
+                calls.note_end(call, fault, begun.elapsed(), AwsClock::default().now());
+            };
+            let rest = Some(rest.until(Arc::new(end)));
+            Ec2Answer::Copy(CopyAnswer { body, rest, standing, seq, is_moved })
+        }
+        answer => answer,
+    }
 }
 
 /// AWS's answer as it is, and that it is AWS's.
