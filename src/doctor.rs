@@ -48,7 +48,7 @@ mod wiring;
 
 pub use finding::{Check, Finding, LOCAL, Verdict};
 pub use local::{Local, NoFigures, RunningServer};
-pub use read_api::{ReadApi, ReadApiAnswer, ReadApiDoor};
+pub use read_api::{ReadApi, ReadApiAnswer, ReadApiDoor, ServedReadApi};
 
 use examined::Examined;
 use finding::{asked, hung};

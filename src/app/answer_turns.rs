@@ -88,7 +88,7 @@ mod tests {
         }
         assert!(turns.ahead().is_none());
         let fault = turns.whole().await.unwrap_err();
-        assert_eq!((fault.code(), fault.status()), ("RequestLimitExceeded", 400), "{fault}");
+        assert_eq!((fault.code(), fault.status()), ("MusterBusy", 400), "{fault}");
         assert!(turns.few().await.is_ok());
         held.pop();
         assert!(turns.whole().await.is_ok());

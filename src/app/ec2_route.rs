@@ -122,8 +122,12 @@ pub(super) fn routes(
                 (Ok((Ec2Answer::Passed(answer), _)), Some(action)) => {
                     face.calls.note_passed(action, answer.status, took, now);
                 }
+                (Ok((Ec2Answer::Copy(CopyAnswer { rest: Some(_), .. }), _)), _) => {
+                    face.calls.note_begun(call, took, now);
+                }
                 _ => face.calls.note(call, answer.as_ref().err(), took, now),
             }
+            let answer = answer.map(|(answer, turn)| (counted(answer, &face.calls, call, begun), turn));
             match answer {
                 Ok((Ec2Answer::Copy(answer), turn)) => answered(answer, turn, &face.turns, &request_id),
                 Ok((Ec2Answer::Passed(answer), turn)) => passed(answer, turn, &request_id),
@@ -185,12 +189,18 @@ impl Ec2Face {
             (None, None) => KeyOwner::NoKey,
         };
         let named = NamedPlace::new(account, owner, region, &core);
+        let begun = core.aws.clock().now();
         let held = match asked.action {
             Ec2Action::Other(name) => Err(Ec2Fault::NotHeld(name).into()),
             Ec2Action::Describe(_) | Ec2Action::Change(_) => self.held(&core, &asked, &named, call, request_id).await,
         };
         match held {
-            Ok((answer, turn)) => Ok((Ec2Answer::Copy(answer), turn)),
+            Ok((answer, turn)) => {
+                // What AWS listed since then, or was asked for and did not list, is no call saved.
+                let is_new = answer.standing.as_of >= begun || answer.standing.stale.is_some();
+                call.is_asked |= is_new && GeographyDesk::answers(asked.action);
+                Ok((Ec2Answer::Copy(answer), turn))
+            }
             Err(fault) => {
                 let passed = self.pass.answer(fault, arrived, &core, &named).await;
                 let (answer, turn) = passed.inspect_err(|fault| call.is_asked |= fault.is_of_aws())?;
@@ -361,6 +371,21 @@ fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, turns: &AnswerTurns,
         put(&WALK, "moved");
     }
     response
+}
+
+/// An answer that is counted at its end, where it is read while it is sent. Its request arrived at `begun`.
+fn counted(answer: Ec2Answer, calls: &Arc<Ec2CallTally>, call: NotedCall, begun: Instant) -> Ec2Answer {
+    match answer {
+        Ec2Answer::Copy(CopyAnswer { body, rest: Some(rest), standing, seq, is_moved }) => {
+            let calls = Arc::clone(calls);
+            let end = move |fault: Option<&CopyFault>| {
+                calls.note_end(call, fault, begun.elapsed(), AwsClock::default().now());
+            };
+            let rest = Some(rest.until(Arc::new(end)));
+            Ec2Answer::Copy(CopyAnswer { body, rest, standing, seq, is_moved })
+        }
+        answer => answer,
+    }
 }
 
 /// AWS's answer as it is, and that it is AWS's.

@@ -14,7 +14,8 @@ use crate::config::{Config, Ec2ApiSettings, Environment};
 use crate::connection::admin::AdminRequest;
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
-use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, RunningServer};
+use crate::connection::server_facts::ServerFacts;
+use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, RunningServer, ServedReadApi};
 use crate::mcp::client::McpClient;
 use crate::model::text::chain;
 
@@ -32,8 +33,21 @@ pub async fn examine(config: &Config, ec2_api: &Ec2ApiSettings, environment: &En
         drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
     }
     let server = server.map(|server| Box::new(server) as Box<dyn RunningServer>);
-    let read_api = read_api(config, ec2_api, environment);
+    let mut read_api = read_api(config, ec2_api, environment);
+    if let Some(api) = &mut read_api {
+        let facts = timeout(LOCAL, client::process::describe(&config.data_dir)).await;
+        api.served = served(facts.ok().flatten().as_ref());
+    }
     doctor::examine(config, &Local { figures, server, read_api }).await
+}
+
+/// Where a server that says this of itself answers EC2's read API.
+fn served(facts: Option<&ServerFacts>) -> ServedReadApi {
+    match facts.map(|facts| (facts.read_api, facts.read_api_address)) {
+        Some((_, Some(address))) => ServedReadApi::At(address),
+        Some((None, None)) => ServedReadApi::Nowhere,
+        Some((Some(_), None)) | None => ServedReadApi::Unknown,
+    }
 }
 
 fn no_figures(error: &AdminError) -> NoFigures {

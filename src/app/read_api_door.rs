@@ -22,20 +22,25 @@ use tokio_rustls::TlsConnector;
 
 use crate::app::ec2_keys::Ec2Keys;
 use crate::config::{Config, Ec2ApiSettings, Environment, OwnEndpoint};
-use crate::doctor::{ReadApi, ReadApiAnswer, ReadApiDoor};
+use crate::doctor::{ReadApi, ReadApiAnswer, ReadApiDoor, ServedReadApi};
+use crate::ec2_api::place::asks_for_account;
+use crate::ec2_api::wire::table;
+use crate::kinds::{KINDS, KindSpec};
 use crate::model::text::chain;
-use crate::model::{AccountId, Region};
+use crate::model::{AccountId, KindSelection, Region};
 
-/// How much of an answer is read.
-const MOST: usize = 4 << 20;
+/// How much of an answer is read: some kinds are not described in pages.
+const MOST: usize = 64 << 20;
 
-/// What is asked for: little, and what every region has.
-const ASKED: &str = "Action=DescribeVpcs&Version=2016-11-15&MaxResults=5";
+/// How a request begins.
+const DESCRIBE: &str = "Version=2016-11-15&Action=";
 
 /// The read API at an address, by TLS where other machines reach it.
 struct LocalDoor {
     address: SocketAddr,
     by_tls: bool,
+    /// The query of the request.
+    asked: String,
     /// The file of its certificate, where that is known.
     certificate: Option<PathBuf>,
 }
@@ -52,11 +57,26 @@ pub(super) fn read_api(config: &Config, settings: &Ec2ApiSettings, environment: 
     let scheme = if by_tls { "https" } else { "http" };
     Some(ReadApi {
         url: format!("{scheme}://{address}"),
+        port: address.port(),
+        served: ServedReadApi::Unknown,
         keys,
         own: OwnEndpoint::of(address, environment),
         is_ignored: environment.ignores_endpoints(),
-        door: Box::new(LocalDoor { address: reached(address), by_tls, certificate }),
+        door: Box::new(LocalDoor { address: reached(address), by_tls, asked: asked(&config.kinds), certificate }),
     })
+}
+
+/// What is asked for: VPCs, which every region has, or else resources of the first kind that is watched.
+fn asked(watched: &KindSelection) -> String {
+    let is_watched = |spec: &&&KindSpec| watched.watches(&spec.kind());
+    let spec = KINDS.iter().find(|spec| spec.slug == "vpc" && is_watched(spec));
+    let action = spec.or_else(|| KINDS.iter().find(is_watched)).and_then(|spec| spec.actions.first());
+    let action = action.and_then(|action| action.strip_prefix("ec2:")).unwrap_or("DescribeVpcs");
+    let has = |name: &str| table(action).is_some_and(|table| table.parameter(name).is_some());
+    let page = if has("MaxResults") { "&MaxResults=5" } else { "" };
+    // The copy has one's own only.
+    let owner = if has("Owner") { "&Owner.1=self" } else { "" };
+    format!("{DESCRIBE}{action}{page}{owner}")
 }
 
 /// The address by which this machine itself reaches what listens at another.
@@ -81,7 +101,7 @@ impl ReadApiDoor for LocalDoor {
             let host = region.map_or_else(|| "localhost".to_owned(), |region| format!("ec2.{region}.localhost"));
             let path = account.map_or_else(|| "/".to_owned(), |account| format!("/{account}/"));
             if !self.by_tls {
-                return exchange(stream, &host, &path).await;
+                return exchange(stream, &host, &path, &self.asked).await;
             }
             let provider = Arc::new(ring::default_provider());
             let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -95,7 +115,7 @@ impl ReadApiDoor for LocalDoor {
             let stream = stream.map_err(|error| format!("TLS fails: {}", chain(&error)))?;
             let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned();
             let is_same_certificate = self.certificate.as_deref().and_then(first_of).map(|own| Some(own) == shown);
-            Ok(ReadApiAnswer { is_same_certificate, ..exchange(stream, &host, &path).await? })
+            Ok(ReadApiAnswer { is_same_certificate, ..exchange(stream, &host, &path, &self.asked).await? })
         }
         .boxed_local()
     }
@@ -111,10 +131,11 @@ async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     host: &str,
     path: &str,
+    asked: &str,
 ) -> Result<ReadApiAnswer, String> {
     let failed = |error: hyper::Error| chain(&error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    let uri: Uri = format!("{path}?{ASKED}").parse().map_err(|_| "the request cannot be written".to_owned())?;
+    let uri: Uri = format!("{path}?{asked}").parse().map_err(|_| "the request cannot be written".to_owned())?;
     let request = Request::get(uri).header(header::HOST, host).header(header::CONNECTION, "close").body(Body::empty());
     let request = request.map_err(|error| chain(&error))?;
     let asked = async {
@@ -122,9 +143,11 @@ async fn exchange(
         let (head, body) = response.into_parts();
         let body = to_bytes(Body::new(body), MOST).await.map_err(|error| chain(&error))?;
         let text = |name: &str| text(&head.headers, name);
-        let message = message(&String::from_utf8_lossy(&body));
+        let document = String::from_utf8_lossy(&body);
+        let (code, message) = (element(&document, "Code"), element(&document, "Message"));
         let (as_of, stale) = (text("x-muster-as-of"), text("x-muster-stale"));
-        Ok(ReadApiAnswer { status: head.status.as_u16(), as_of, stale, message, is_same_certificate: None })
+        let (status, asks_for_account) = (head.status.as_u16(), message.as_deref().is_some_and(asks_for_account));
+        Ok(ReadApiAnswer { status, as_of, stale, code, asks_for_account, message, is_same_certificate: None })
     };
     // The connection is driven as long as the answer is read.
     tokio::select! {
@@ -138,13 +161,13 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The message of an error's document.
-fn message(document: &str) -> Option<String> {
-    let (_, rest) = document.split_once("<Message>")?;
-    let (message, _) = rest.split_once("</Message>")?;
+/// The text of the first element of this name in an error's document.
+fn element(document: &str, name: &str) -> Option<String> {
+    let (_, rest) = document.split_once(&format!("<{name}>"))?;
+    let (said, _) = rest.split_once(&format!("</{name}>"))?;
     let unescaped = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")]
         .iter()
-        .fold(message.to_owned(), |text, (escaped, letter)| text.replace(escaped, letter));
+        .fold(said.to_owned(), |text, (escaped, letter)| text.replace(escaped, letter));
     Some(unescaped)
 }
 
@@ -190,12 +213,33 @@ impl ServerCertVerifier for AnyCertificate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ec2_api::request;
+    use crate::kinds;
 
     #[test]
-    fn the_message_of_an_error_is_read_and_an_open_address_is_reached_on_loopback() {
+    fn what_is_asked_for_is_watched() {
+        let asked_of = |slugs: &[&str]| {
+            let kinds = slugs.iter().map(|slug| kinds::by_slug(slug).unwrap().kind());
+            asked(&KindSelection::Only(kinds.collect())).strip_prefix(DESCRIBE).unwrap().to_owned()
+        };
+        assert_eq!(asked(&KindSelection::All), format!("{DESCRIBE}DescribeVpcs&MaxResults=5"));
+        assert_eq!(asked_of(&["instance", "vpc"]), "DescribeVpcs&MaxResults=5");
+        assert_eq!(asked_of(&["volume", "instance-status", "instance"]), "DescribeInstances&MaxResults=5");
+        assert_eq!(asked_of(&["address"]), "DescribeAddresses");
+        assert_eq!(asked_of(&["image"]), "DescribeImages&MaxResults=5&Owner.1=self");
+        for spec in KINDS {
+            let query = asked_of(&[spec.slug]);
+            let asked = request::parse("GET", &format!("{DESCRIBE}{query}"), b"");
+            assert_eq!(asked.unwrap().action.kind().map(|kind| kind.slug), Some(spec.slug), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_and_an_open_address_is_reached_on_loopback() {
         let document = "<Response><Errors><Error><Code>X</Code><Message>a &lt;b&gt; &amp;amp;</Message></Error></Errors></Response>";
-        assert_eq!(message(document).as_deref(), Some("a <b> &amp;"));
-        assert_eq!(message("<html>"), None);
+        assert_eq!(element(document, "Code").as_deref(), Some("X"));
+        assert_eq!(element(document, "Message").as_deref(), Some("a <b> &amp;"));
+        assert_eq!(element("<html>", "Message"), None);
         assert_eq!(reached("0.0.0.0:5".parse().unwrap()).to_string(), "127.0.0.1:5");
         assert_eq!(reached("[::]:5".parse().unwrap()).to_string(), "[::1]:5");
         assert_eq!(reached("10.0.0.7:5".parse().unwrap()).to_string(), "10.0.0.7:5");

@@ -35,8 +35,8 @@ pub struct ServerProcess {
     since_ms: i64,
     idle_exit: Option<Duration>,
     http: OnceLock<(Option<SocketAddr>, String)>,
-    /// The counts of EC2's read API, where it is answered.
-    read_api: OnceLock<Arc<Ec2CallTally>>,
+    /// The counts of EC2's read API and its address, where it is answered.
+    read_api: OnceLock<(Arc<Ec2CallTally>, Option<SocketAddr>)>,
     orders: StopSender,
     reloads: ReloadSender,
     terms: ServerTerms,
@@ -108,9 +108,9 @@ impl ServerProcess {
         drop(self.http.set((address, url)));
     }
 
-    /// Says that the server answers EC2's read API, whose requests are counted here.
-    pub fn serves_read_api(&self, calls: Arc<Ec2CallTally>) {
-        drop(self.read_api.set(calls));
+    /// Says that the server answers EC2's read API, whose requests are counted here, at this address.
+    pub fn serves_read_api(&self, calls: Arc<Ec2CallTally>, address: Option<SocketAddr>) {
+        drop(self.read_api.set((calls, address)));
     }
 
     /// What clients' terms are held against.
@@ -236,7 +236,8 @@ impl ServerProcess {
             kept_because: self.launch.kept_because.clone(),
             idle_exit_s: self.idle_exit.map(|idle| idle.as_secs()),
             rules: self.rules(),
-            read_api: self.read_api.get().map(|calls| read_api(calls)),
+            read_api: self.read_api.get().map(|(calls, _)| read_api(calls)),
+            read_api_address: self.read_api.get().and_then(|(_, address)| *address),
         }
     }
 }

@@ -20,10 +20,11 @@ pub(super) struct Ec2ApiFlags {
     ec2_api: Option<SocketAddr>,
     /// Refuse to answer EC2's read API from a copy that is older than this [default: answer, and say how old it is]
     ///
-    /// It is counted from the start of the last complete sweep, such as 10m.
+    /// It is counted from the start of the last complete sweep, such as 10m. While events are proved to report every change, the age of
+    /// a copy does not count: see `muster help ec2-api`.
     #[arg(long, env = "MUSTER_MAX_STALE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     max_stale: Option<Duration>,
-    /// What to do about an id that is not in a copy that may be out of date: `live` asks AWS, `error` refuses the request [default: error]
+    /// What to do about an id that the copy lacks: `live` asks AWS; `error` says `NotFound`, or refuses where the copy may be out of date [default: error]
     #[arg(long, env = "MUSTER_EC2_API_MISS", value_name = "RULE", hide_env_values = true)]
     ec2_api_miss: Option<Ec2ApiMiss>,
     /// What AWS is asked where the copy cannot answer a request of EC2's read API: `reads` passes on what only reads, and `off` nothing [default: off]

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 
-/// What is done about an id that is not in a copy that may be out of date.
+/// What is done about an id that the copy lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ec2ApiMiss {
     /// AWS is asked.
     Live,
-    /// The request is refused.
+    /// It is said not to exist, or the request is refused where the copy may be out of date.
     Error,
 }
 
 /// A text is no such choice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is neither live (ask AWS) nor error (refuse the request)")]
+#[error("`{given}` is neither live (ask AWS) nor error (answer with an error)")]
 pub struct Ec2ApiMissError {
     given: String,
 }
@@ -85,7 +85,7 @@ pub struct Ec2ApiSettings {
     pub address: Option<SocketAddr>,
     /// How old the copy may be; `None`: as old as it is, with its age in a header.
     pub max_stale: Option<Duration>,
-    /// What is done about an id that is not in a copy that may be out of date; refused unless it is said.
+    /// What is done about an id that the copy lacks; AWS is not asked unless it is said.
     pub miss: Option<Ec2ApiMiss>,
     /// What AWS is asked where the copy cannot answer; nothing unless it is said.
     pub pass: Option<Ec2ApiPass>,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,9 @@ pub struct ServerFacts {
     /// What EC2's read API answered today; absent where it is not served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_api: Option<ReadApiDay>,
+    /// Where it answers EC2's read API; absent where it does not, or is of a version that does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_api_address: Option<SocketAddr>,
 }
 
 /// How EC2's read API answered the requests of a day, in UTC.

@@ -68,16 +68,33 @@ pub struct Ec2CallTally {
 impl Ec2CallTally {
     /// Counts a request that took this long and ended at `now`. `fault` is why it was not answered, if it was not.
     pub fn note(&self, call: NotedCall, fault: Option<&CopyFault>, took: Duration, now: Timestamp) {
-        let name = match call.action {
-            Some(action @ Ec2Action::Describe(_)) => action.name(),
-            Some(Ec2Action::Other(_) | Ec2Action::Change(_)) | None => OTHER,
-        };
+        let name = call.name();
         let is_saved = fault.is_none() && !call.is_asked;
         if is_saved {
             *self.saved.lock().entry(name).or_default() += 1;
         }
         self.count_today(now, u64::from(is_saved), u64::from(call.is_asked));
         self.count((name, COPY, fault.map_or("", CopyFault::code)), took);
+    }
+
+    /// Counts a request whose answer is read while it is sent, the first part of which took this long to be had at `now`. Whether it
+    /// saved a call shows at its end.
+    pub fn note_begun(&self, call: NotedCall, took: Duration, now: Timestamp) {
+        self.count_today(now, 0, u64::from(call.is_asked));
+        self.count((call.name(), COPY, ""), took);
+    }
+
+    /// Counts what became of such an answer at `now`: it was read to its end, or broke off because of `fault` after this long. One that
+    /// breaks off is counted once more, with the code of that.
+    pub fn note_end(&self, call: NotedCall, fault: Option<&CopyFault>, took: Duration, now: Timestamp) {
+        match fault {
+            Some(fault) => self.count((call.name(), COPY, fault.code()), took),
+            None if !call.is_asked => {
+                *self.saved.lock().entry(call.name()).or_default() += 1;
+                self.count_today(now, 1, 0);
+            }
+            None => {}
+        }
     }
 
     /// Counts a request that AWS was asked in place of the copy, and answered with this status. It ended at `now`.
@@ -122,6 +139,16 @@ impl Ec2CallTally {
     }
 }
 
+impl NotedCall {
+    /// What it is counted as.
+    fn name(&self) -> &'static str {
+        match self.action {
+            Some(action @ Ec2Action::Describe(_)) => action.name(),
+            Some(Ec2Action::Other(_) | Ec2Action::Change(_)) | None => OTHER,
+        }
+    }
+}
+
 impl CountedDay {
     /// The counts of the day of `now`, which begin at none.
     fn at(self, now: Timestamp) -> Self {
@@ -134,6 +161,19 @@ impl CountedDay {
 mod tests {
     use super::*;
     use crate::model::fixtures::at_millis;
+
+    #[test]
+    fn an_answer_that_breaks_off_saved_no_call() {
+        let tally = Ec2CallTally::default();
+        let call = NotedCall { action: Ec2Action::named("DescribeVpcs"), is_asked: false };
+        for fault in [None, Some(&CopyFault::Token)] {
+            tally.note_begun(call, Duration::ZERO, at_millis(5));
+            tally.note_end(call, fault, Duration::ZERO, at_millis(6));
+        }
+        assert_eq!((tally.saved(), tally.today(at_millis(7)).from_copy), (vec![("DescribeVpcs", 1)], 1));
+        let counted: Vec<_> = tally.counted().into_iter().map(|([.., code], times)| (code, times.count)).collect();
+        assert_eq!(counted, [("", 2), ("InvalidNextToken", 1)]);
+    }
 
     #[test]
     fn requests_are_counted_by_action_and_code() {

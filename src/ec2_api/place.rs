@@ -143,6 +143,13 @@ pub fn account(asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Accou
     Ok((*account).clone())
 }
 
+/// Whether the message of an error is that a request does not say which of several accounts it is about.
+#[must_use]
+pub fn asks_for_account(message: &str) -> bool {
+    let said = PlaceError::NoAccount("\n".to_owned()).to_string();
+    said.split_once('\n').is_some_and(|(before, after)| message.starts_with(before) && message.ends_with(after))
+}
+
 /// The account that a path names: `/` names none, and `/123456789012/` does; `None` for any other path.
 #[must_use]
 pub fn account_of_path(path: &str) -> Option<Option<&str>> {
@@ -185,6 +192,14 @@ mod tests {
 
     fn scope(account: &str, region: &str) -> Scope {
         Scope { account: AccountId::new(account), region: Region::new(region) }
+    }
+
+    #[test]
+    fn the_question_which_account_is_meant_is_known_by_its_message() {
+        assert!(asks_for_account(&PlaceError::NoAccount(format!("{ONE}, {TWO}")).to_string()));
+        for other in [PlaceError::NoRegion, PlaceError::Untold(ONE.to_owned()), PlaceError::Nothing] {
+            assert!(!asks_for_account(&other.to_string()), "{other}");
+        }
     }
 
     #[test]

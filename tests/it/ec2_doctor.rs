@@ -49,13 +49,14 @@ fn doctor_asks_the_read_api_as_a_client_does_and_names_what_is_wrong() {
     assert!(verdict == "ok" && said.contains("as of"), "{verdict} {said}");
     let elsewhere = free();
     let [(verdict, said)] = &found(&sandbox, &["--ec2-api", &elsewhere])[..] else { panic!("one finding") };
-    assert!(verdict == "failed" && said.contains("nothing answers") && said.contains("--ec2-api"), "{verdict} {said}");
+    assert!(verdict == "failed" && said.contains(&format!("answers it at {address}")), "{verdict} {said}");
     let file = sandbox.path().join("keys.toml");
     fs::write(&file, "[[keys]]\nid = \"AKIAMUSTEREXAMPLE1\"\nsecret = \"made-up-for-this-very-test\"\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let flags = ["--ec2-api", &address, "--ec2-api-keys", file.to_str().unwrap()];
-    let [(verdict, said), _] = &found(&sandbox, &flags)[..] else { panic!("two findings") };
+    let [(verdict, said), (open, told)] = &found(&sandbox, &flags)[..] else { panic!("two findings") };
     assert!(verdict == "failed" && said.contains("chmod 600") && !said.contains("made-up"), "{verdict} {said}");
+    assert!(open == "failed" && told.contains("without a signature"), "{open} {told}");
     sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
     let all = found(&sandbox, &["--ec2-api", &address]);
     let ignored = all.iter().find(|(_, said)| said.starts_with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"));
@@ -69,6 +70,18 @@ fn doctor_asks_the_read_api_as_a_client_does_and_names_what_is_wrong() {
     drop(server);
     let [(verdict, said)] = &found(&sandbox, &["--ec2-api", &elsewhere])[..] else { panic!("one finding") };
     assert!(verdict == "skipped" && said.contains("no server runs"), "{verdict} {said}");
+}
+
+#[test]
+fn doctor_asks_for_a_kind_that_is_watched() {
+    let simulator = Simulator::start(3, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let server = sandbox.serve(&[&RARELY[..], &["--kinds", "instance", "--ec2-api", "127.0.0.1:0"]].concat());
+    server.swept();
+    let address = server.ec2_api.clone().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let flags = ["--kinds", "instance", "--ec2-api", &address];
+    let [(verdict, said)] = &found(&sandbox, &flags)[..] else { panic!("one finding") };
+    assert!(verdict == "ok" && said.contains("as of"), "{verdict} {said}");
 }
 
 #[test]
@@ -125,6 +138,9 @@ fn what_aws_was_saved_is_counted_and_told() {
     );
     boto3.call("describe_volumes", &json!({"VolumeIds": ["vol-0123456789abcdef0"]}));
     boto3.call("describe_key_pairs", &json!({}));
+    for _ in 0..2 {
+        boto3.call("describe_regions", &json!({}));
+    }
     let page = scraped(&server.http.replace("/mcp", "/metrics"));
     let count = |action: &str| {
         let start = format!("muster_read_api_calls_saved_total{{action=\"{action}\"}} ");
@@ -132,14 +148,15 @@ fn what_aws_was_saved_is_counted_and_told() {
     };
     assert_eq!(count("DescribeInstances"), Some(sizes.len().to_string()), "{page}");
     assert_eq!(count("DescribeTags").as_deref(), Some("1"), "{page}");
+    assert_eq!(count("DescribeRegions").as_deref(), Some("1"), "the first was asked of AWS: {page}");
     assert_eq!((count("DescribeVolumes"), count("_OTHER")), (None, None), "{page}");
-    let told = format!("EC2's read API: {} requests answered from the copy today, 1 asked of AWS", sizes.len() + 1);
+    let told = format!("EC2's read API: {} requests answered from the copy today, 2 asked of AWS", sizes.len() + 2);
     let data = sandbox.data();
     eventually("the status says so", || {
         let status = sandbox.muster(&["status", "--data-dir", data.to_str().unwrap()]).output().unwrap();
         String::from_utf8(status.stdout).unwrap().contains(&told).then_some(())
     });
-    assert_eq!(sandbox.server_facts()["read_api"], json!({"from_copy": sizes.len() + 1, "asked": 1}));
+    assert_eq!(sandbox.server_facts()["read_api"], json!({"from_copy": sizes.len() + 2, "asked": 2}));
 }
 
 /// A page of metrics.

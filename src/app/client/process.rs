@@ -390,6 +390,7 @@ mod tests {
             idle_exit_s: None,
             rules: Vec::new(),
             read_api: None,
+            read_api_address: None,
         }
     }
 

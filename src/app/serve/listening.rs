@@ -101,7 +101,7 @@ impl Listening {
                 );
                 return;
             }
-            listener.process().serves_read_api(Arc::clone(listener.ec2_calls()));
+            listener.process().serves_read_api(Arc::clone(listener.ec2_calls()), ec2_api.local_addr().ok());
             let routes = ec2_route::routes(listener, settings, options.allowed_hosts.clone(), ec2_keys);
             listener.listen_beside("EC2's read API", ec2_api, routes, tls);
         }

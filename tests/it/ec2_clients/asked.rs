@@ -84,10 +84,16 @@ fn place(row: &str) -> Option<usize> {
     CLIENTS.iter().position(|client| row.starts_with(&format!("| {client} |")))
 }
 
+/// Where a row stands in the table: what is not always answered from the copy stands first.
+fn rank(row: &str) -> (bool, Option<usize>, &str) {
+    (row.split(" | ").nth(2) == Some("copy"), place(row), row)
+}
+
 /// Compares what a client asked with the page.
 pub(super) fn recorded(client: &str, calls: &[AskedCall]) {
     let place_of = CLIENTS.iter().position(|known| *known == client).unwrap();
-    let rows = rows(client, calls);
+    let mut rows = rows(client, calls);
+    rows.sort_by(|one, other| rank(one).cmp(&rank(other)));
     assert!(!rows.is_empty(), "{client} asks nothing");
     let lock = File::create(python::directory().join("ec2-clients.lock")).unwrap();
     lock.lock().unwrap();
@@ -97,7 +103,7 @@ pub(super) fn recorded(client: &str, calls: &[AskedCall]) {
     if std::env::var_os("UPDATE_CLIENTS").is_some() {
         let mut all: Vec<&str> = known.into_iter().filter(|row| place(row).is_some_and(|at| at != place_of)).collect();
         all.extend(rows.iter().map(String::as_str));
-        all.sort_by_key(|row| (place(row), row.to_owned()));
+        all.sort_by(|one, other| rank(one).cmp(&rank(other)));
         let lines = HEAD.into_iter().chain(all).chain(after);
         let text: String = lines.flat_map(|line| [line, "\n"]).collect();
         fs::write(path(), format!("{before}{text}")).unwrap();
