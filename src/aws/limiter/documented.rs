@@ -74,15 +74,16 @@ pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
     Some(match action {
         "ec2:StartInstances" => bucket(5, 2),
         "ec2:StopInstances" | "ec2:RebootInstances" => bucket(50, 5),
-        "ec2:CreateSnapshots" => bucket(100, 5),
+        // The last two of these, and those below, are only passed on for others.
+        "ec2:CreateSnapshots" | "ec2:DescribeSpotFleetInstances" | "ec2:DescribeSpotFleetRequestHistory" => {
+            bucket(100, 5)
+        }
         "ec2:DescribeAvailabilityZones" | "ec2:DescribeRegions" => DESCRIBE,
-        // These are only passed on for others.
         "ec2:DescribeCapacityBlockOfferings" => DocumentedLimit { burst: 10, rate: DocumentedRate { per_minute: 9 } },
         "ec2:DescribeStoreImageTasks" => DocumentedLimit { burst: 50, rate: DocumentedRate { per_minute: 30 } },
         "ec2:DescribeByoipCidrs" | "ec2:DescribeInstanceTopology" | "ec2:DescribeMovingAddresses" => bucket(1, 1),
         "ec2:DescribeReservedInstancesOfferings" => bucket(10, 10),
-        "ec2:DescribeSpotFleetInstances" | "ec2:DescribeSpotFleetRequestHistory" => bucket(100, 5),
-        "ec2:DescribeStaleSecurityGroups" => bucket(20, 5),
+        "ec2:DescribeStaleSecurityGroups" => UNLISTED,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,
         // All calls of STS in an account and region share it; Muster makes the second one once for a denied call, and the third once
         // for a key.
