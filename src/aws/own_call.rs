@@ -109,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn every_call_of_ec2_carries_the_mark() {
         let regions = "<regionInfo><item><regionName>eu-west-1</regionName></item></regionInfo>";
-        let server = Scripted::new([Reply::ok(regions)]).await;
+        let server = Scripted::confirmed([Reply::ok(regions)]).await;
         let (aws, other) = (server.aws(), Askers::of(["0123"].into_iter()));
         aws.every_region(&scope()).await.unwrap();
         let form = "Action=DescribeKeyPairs&Version=2016-11-15".to_owned();

@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn another_region_is_asked_where_one_does_not_list() {
         let denied = Reply::error(403, "UnauthorizedOperation", "no");
-        let server = Scripted::new([denied, Reply::ok(REGIONS)]).await;
+        let server = Scripted::confirmed([denied, Reply::ok(REGIONS)]).await;
         let other = Scope { region: Region::new("eu-north-1"), ..scope() };
         let aws = across(server.endpoint(), &[scope().region.as_str(), other.region.as_str()]);
         let (known, now) = (Geographies::default(), aws.clock().now());
@@ -217,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_listed_a_while_ago_is_listed_anew_where_it_has_to_be_newer() {
-        let server = Scripted::new([Reply::ok(REGIONS)]).await;
+        let server = Scripted::confirmed([Reply::ok(REGIONS)]).await;
         let (known, aws) = (Geographies::default(), server.aws());
         let begun = aws.clock().now();
         for (minutes, fresh, calls) in [(0, DAY, 1), (2, DAY, 1), (2, Duration::from_mins(1), 2)] {
