@@ -49,6 +49,7 @@ pub mod server_process;
 mod service_manager;
 pub mod signals;
 pub mod stop_order;
+mod timed_part;
 pub mod tls_files;
 mod turn_body;
 mod unready;

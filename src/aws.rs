@@ -49,6 +49,7 @@ mod sdk;
 mod session_name;
 mod settings;
 pub mod signature;
+mod signed_by;
 mod silence;
 mod split;
 pub mod trail;
@@ -69,7 +70,7 @@ pub use limiter::{CallCount, CountedCalls, DocumentedRate, Priority, UnansweredC
 pub use organization::OrganizationListing;
 pub use organization_plan::{AccountSources, OrganizationPlan};
 pub use origin::Origin;
-pub use passed::PassedAnswer;
+pub use passed::{LONGEST_PASSED, PassFault, PassedAnswer};
 pub use pinned::Pinned;
 pub use settings::{AwsSettings, Purpose};
 pub use watched_regions::Regions;

@@ -61,6 +61,7 @@ mod restart;
 mod runtime;
 mod scope_flags;
 mod search;
+mod servable;
 mod serve;
 mod server_flags;
 mod service;
@@ -226,7 +227,7 @@ enum Command {
     Teardown(Teardown),
     /// Check everything that Muster needs, and say what to do about what fails
     #[command(after_long_help = help::doctor())]
-    Doctor(Doctor),
+    Doctor(Box<Doctor>),
     /// Show what Muster does with a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region

@@ -46,9 +46,10 @@ mod store;
 mod unreadable;
 mod wiring;
 
+pub(crate) use configuration::unservable;
 pub use finding::{Check, Finding, LOCAL, Verdict};
 pub use local::{Local, NoFigures, RunningServer};
-pub use read_api::{ReadApi, ReadApiAnswer, ReadApiDoor, ServedReadApi};
+pub use read_api::{ProxiedReadApi, ReadApi, ReadApiAnswer, ReadApiDoor, ServedReadApi};
 
 use examined::Examined;
 use finding::{asked, hung};
@@ -91,6 +92,7 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     let known = KeptRoll::read(&config.data_dir);
     let known = known.as_ref().map(|known| (&known.roll, known.partition.as_str(), &known.own));
     let sources = config.account_sources();
+    let (mut accounts, mut freshness) = (Vec::new(), None);
     if sources.is_empty() {
         findings.extend(account(&aws, config, server).await);
     } else {
@@ -100,6 +102,7 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
             findings.push(identity::CHECK.skipped("organization", why));
         }
         findings.extend(members::look(&aws, config, &plans, server).await);
+        accounts = plans;
         if config.events.is_none() && config.queues.is_empty() {
             let why = "not checked: add `--events` or `--queue-url` to check events (`muster help organization`)";
             findings.extend(event_checks().map(|check| check.skipped("events", why)));
@@ -109,7 +112,10 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     match server {
         None => findings.push(freshness::CHECK.skipped("server", "no server runs on this data directory")),
         Some(server) => match timeout(LOCAL, server.freshness()).await {
-            Ok(Ok(said)) => findings.extend(freshness::judge(&said)),
+            Ok(Ok(said)) => {
+                findings.extend(freshness::judge(&said));
+                freshness = Some(said);
+            }
             Ok(Err(error)) => findings.push(freshness::CHECK.failed(
                 "server",
                 format!("the server does not answer: {error}"),
@@ -119,10 +125,14 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
         },
     }
     if let Some(api) = &local.read_api {
-        let (regions, accounts) = (aws.regions(), config.accounts.iter().filter_map(|plan| plan.account.clone()));
-        let (region, account) = (regions.first(), accounts.into_iter().next());
-        let is_one_of_several = !config.account_sources().is_empty();
-        findings.extend(read_api::look(api, region, account.as_ref(), server.is_some(), is_one_of_several).await);
+        let is_one_of_several = !sources.is_empty();
+        let (region, account) = if is_one_of_several {
+            read_api::asked_place(&accounts, freshness.as_ref())
+        } else {
+            (aws.regions().into_iter().next(), None)
+        };
+        let (region, account) = (region.as_ref(), account.as_ref());
+        findings.extend(read_api::look(api, region, account, server.is_some(), is_one_of_several).await);
     }
     let name = config.events.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
     let regions = aws.regions();

@@ -12,8 +12,9 @@
 //!
 //! - [`signing_scope`] says who signed a request and for which region, [`key_owners`] which account the key belongs to, and
 //!   [`place`] which account and region it is about, of those that are watched ([`asked_scope`]).
-//! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters and by
-//!   [`document_rule`]s; [`tags_page`] is which page of tags is asked for.
+//! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters, those that AWS does
+//!   not document any more ([`former_filter`]) or never did ([`unknown_filter`]) among them, and by [`document_rule`]s; [`tags_page`]
+//!   is which page of tags is asked for.
 //! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`],
 //!   [`walk_mark`]) and with instances of one reservation together ([`reservation_book`]), and
 //!   what is not asked for in pages part by part ([`answer_rest`]); [`copy_fault`] says why it does not, [`missed_ids`] what AWS can be
@@ -37,6 +38,7 @@ pub mod desk;
 pub mod document_rule;
 pub mod fault;
 pub mod form;
+pub mod former_filter;
 pub mod found_page;
 pub mod geography;
 pub mod geography_desk;
@@ -54,12 +56,14 @@ pub mod place_question;
 pub mod question;
 pub mod request;
 pub mod reservation_book;
+pub mod reservation_turns;
 pub mod response;
 pub mod signing_scope;
 pub mod standing;
 pub mod tag_question;
 pub mod tags_page;
 pub mod tags_search;
+pub mod unknown_filter;
 pub mod walk_mark;
 pub mod wire;
 mod xml_fields;

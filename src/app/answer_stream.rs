@@ -11,20 +11,14 @@ use axum::body::{Bytes, HttpBody};
 use http_body::Frame;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
 
 use super::answer_turns::AnswerTurns;
-use super::turn_body::time_for;
+use super::timed_part::TimedPart;
 use crate::ec2_api::answer_rest::{AnswerPart, AnswerRest};
-
-/// How much is handed on at once.
-const PIECE: usize = 64 * 1024;
 
 /// An answer on its way, and the place that it takes until the last of it is handed on or nobody wants the rest.
 pub(super) struct AnswerStream {
-    ready: Bytes,
-    /// When the part that is ready must have been handed on.
-    until: Instant,
+    ready: TimedPart,
     /// What follows; `None` at the end.
     coming: Option<ComingPart>,
     turns: AnswerTurns,
@@ -45,9 +39,8 @@ type PartReading = Pin<Box<dyn Future<Output = Result<AnswerPart, String>> + Sen
 impl AnswerStream {
     /// An answer of which this is the first part. What follows is read in turns.
     pub(super) fn new(first: Vec<u8>, rest: AnswerRest, place: OwnedSemaphorePermit, turns: AnswerTurns) -> Self {
-        let until = Instant::now() + time_for(first.len());
         let coming = Some(ComingPart::Unread(rest));
-        let mut stream = AnswerStream { ready: first.into(), until, coming, turns, _place: place };
+        let mut stream = AnswerStream { ready: TimedPart::new(first), coming, turns, _place: place };
         stream.read_ahead();
         stream
     }
@@ -106,8 +99,7 @@ impl HttpBody for AnswerStream {
             };
             match part {
                 Ok(AnswerPart { body, rest }) => {
-                    stream.until = Instant::now() + time_for(body.len());
-                    stream.ready = body.into();
+                    stream.ready = TimedPart::new(body);
                     stream.coming = rest.map(ComingPart::Unread);
                     stream.read_ahead();
                 }
@@ -117,13 +109,11 @@ impl HttpBody for AnswerStream {
                 }
             }
         }
-        if Instant::now() > stream.until {
-            (stream.ready, stream.coming) = (Bytes::new(), None);
-            tracing::warn!("ended an answer of EC2's read API that its client reads too slowly");
-            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads too slowly"))));
+        let piece = stream.ready.piece();
+        if let Some(Err(_)) = piece {
+            stream.coming = None;
         }
-        let length = stream.ready.len().min(PIECE);
-        Poll::Ready(Some(Ok(Frame::data(stream.ready.split_to(length)))))
+        Poll::Ready(piece)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -146,6 +136,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::app::timed_part::PIECE;
     use crate::ec2_api::copy_fault::CopyFault;
 
     /// The rest of an answer of `parts` parts, of which `wrong` fails; counts what is read.

@@ -1,10 +1,8 @@
 //! Passes on to AWS what the copy cannot answer, a few calls at a time.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
 
 use super::named_place::NamedPlace;
 use crate::aws::PassedAnswer;
@@ -12,17 +10,11 @@ use crate::config::{Ec2ApiPass, Ec2ApiSettings};
 use crate::ec2_api::action::Ec2Action;
 use crate::ec2_api::copy_fault::CopyFault;
 use crate::ec2_api::fault::Ec2Fault;
-use crate::ec2_api::pass_desk::PassDesk;
+use crate::ec2_api::pass_desk::{AT_ONCE, PassDesk};
 use crate::ec2_api::passed_call::PassedCall;
 use crate::ec2_api::passing::{PassTerms, passed_call};
 use crate::mcp::Core;
 use crate::model::SecretTags;
-
-/// How many calls are passed on at once, with their answers, which may take some megabytes each.
-const AT_ONCE: usize = 8;
-
-/// How long an answer may take, with waiting for a turn and for Muster's share of AWS's limits. Clients wait for a minute.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// No tags at all.
 static NO_SECRETS: LazyLock<SecretTags> = LazyLock::new(|| SecretTags::new::<&str>(&[], &[0; 32]));
@@ -71,13 +63,9 @@ impl Ec2Pass {
         named: &NamedPlace,
     ) -> Result<(PassedAnswer, OwnedSemaphorePermit), CopyFault> {
         let call = self.call(fault, arrived, core.visibility().is_everything(), core.aws.secrets())?;
-        let until = Instant::now() + PATIENCE;
-        let turn = match timeout_at(until, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(turn) => turn.map_err(|_| CopyFault::Stopping)?,
-            Err(_) => return Err(CopyFault::Crowded { permission: call.read.permission() }),
-        };
-        let desk = PassDesk { aws: core.aws.clone(), freshness: core.ingest.freshness().clone() };
-        Ok((desk.answer(call, named.asked(), until).await?, turn))
+        let turns = Arc::clone(&self.turns);
+        let desk = PassDesk { aws: core.aws.clone(), freshness: core.ingest.freshness().clone(), turns };
+        desk.answer(call, named.asked()).await
     }
 
     fn call(

@@ -37,6 +37,7 @@ use crate::ec2_api::form::{FormFault, LONGEST};
 use crate::ec2_api::geography::Geographies;
 use crate::ec2_api::geography_desk::GeographyDesk;
 use crate::ec2_api::key_owners::{KeyOwner, KeyOwners};
+use crate::ec2_api::missed_ids::MissStance;
 use crate::ec2_api::place::account_of_path;
 use crate::ec2_api::request::{self, Ec2Request};
 use crate::ec2_api::reservation_book::ReservationBooks;
@@ -224,13 +225,13 @@ impl Ec2Face {
             let answer = self.geography(core).answer(asked, table, named.asked(), request_id, core.now()).await?;
             return Ok((answer, self.turns.few().await?));
         }
-        match self.read(core, asked, named, request_id).await {
-            Err(CopyFault::Absent { missed: Some(missed), said, .. })
-                if self.settings.miss == Some(Ec2ApiMiss::Live) =>
-            {
+        let is_live = self.settings.miss == Some(Ec2ApiMiss::Live);
+        let stance = if is_live { MissStance::Ask } else { MissStance::Copy };
+        match self.read(core, asked, named, request_id, stance).await {
+            Err(CopyFault::Absent { missed, said, .. }) if is_live && !missed.is_empty() => {
                 call.is_asked = true;
                 live_look::look(core, missed, *said).await?;
-                self.read(core, asked, named, request_id).await
+                self.read(core, asked, named, request_id, MissStance::Asked).await
             }
             answer => answer,
         }
@@ -243,12 +244,13 @@ impl Ec2Face {
         asked: &Ec2Request,
         named: &NamedPlace,
         request_id: &str,
+        stance: MissStance,
     ) -> Result<(CopyAnswer, OwnedSemaphorePermit), CopyFault> {
         let is_few = asked.page_size().is_some() || !asked.ids().is_empty();
         // Everything has a place before its turn, which is over once it is read.
         let place = if is_few { None } else { Some(self.turns.place().await?) };
         let turn = if is_few { self.turns.few().await? } else { self.turns.whole().await? };
-        let (desk, asked, named) = (self.desk(core), asked.clone(), named.clone());
+        let (desk, asked, named) = (self.desk(core, stance), asked.clone(), named.clone());
         let request_id = request_id.to_owned();
         // It goes on when its client leaves, and its turn with it.
         let answer = spawn_blocking(move || {
@@ -268,7 +270,7 @@ impl Ec2Face {
         }
     }
 
-    fn desk(&self, core: &Core) -> Ec2Desk {
+    fn desk(&self, core: &Core, stance: MissStance) -> Ec2Desk {
         Ec2Desk {
             store: core.store.clone(),
             freshness: core.ingest.freshness().clone(),
@@ -276,6 +278,7 @@ impl Ec2Face {
             aws: core.aws.clone(),
             max_stale: self.settings.max_stale,
             books: self.books.clone(),
+            stance,
         }
     }
 }

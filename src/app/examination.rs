@@ -10,12 +10,11 @@ use tokio::time::{Instant, timeout};
 use super::client::admin::{self, AdminError};
 use super::client::{self, AskError};
 use super::read_api_door::read_api;
-use crate::config::{Config, Ec2ApiSettings, Environment};
+use crate::config::{Config, Environment, ListenSettings};
 use crate::connection::admin::AdminRequest;
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
-use crate::connection::server_facts::ServerFacts;
-use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, RunningServer, ServedReadApi};
+use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, RunningServer};
 use crate::mcp::client::McpClient;
 use crate::model::text::chain;
 
@@ -23,7 +22,7 @@ use crate::model::text::chain;
 const FRESHNESS: &str = "ec2://inventory/freshness";
 
 /// Looks at everything that a server with this configuration needs, and at EC2's read API as it is to be answered.
-pub async fn examine(config: &Config, ec2_api: &Ec2ApiSettings, environment: &Environment) -> Vec<Finding> {
+pub async fn examine(config: &Config, listen: &ListenSettings, environment: &Environment) -> Vec<Finding> {
     let figures = timeout(LOCAL, admin::done(config, &AdminRequest::Stat)).await;
     let figures = figures.map_or(Err(NoFigures::Silent), |figures| figures.map_err(|error| no_figures(&error)));
     // If a server exists and does not answer, the check of the store says why.
@@ -33,21 +32,14 @@ pub async fn examine(config: &Config, ec2_api: &Ec2ApiSettings, environment: &En
         drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
     }
     let server = server.map(|server| Box::new(server) as Box<dyn RunningServer>);
-    let mut read_api = read_api(config, ec2_api, environment);
-    if let Some(api) = &mut read_api {
-        let facts = timeout(LOCAL, client::process::describe(&config.data_dir)).await;
-        api.served = served(facts.ok().flatten().as_ref());
-    }
+    let read_api = match listen.ec2_api.address {
+        Some(address) => {
+            let facts = timeout(LOCAL, client::process::describe(&config.data_dir)).await;
+            Some(read_api(config, listen, address, environment, facts.ok().flatten().as_ref()))
+        }
+        None => None,
+    };
     doctor::examine(config, &Local { figures, server, read_api }).await
-}
-
-/// Where a server that says this of itself answers EC2's read API.
-fn served(facts: Option<&ServerFacts>) -> ServedReadApi {
-    match facts.map(|facts| (facts.read_api, facts.read_api_address)) {
-        Some((_, Some(address))) => ServedReadApi::At(address),
-        Some((None, None)) => ServedReadApi::Nowhere,
-        Some((Some(_), None)) | None => ServedReadApi::Unknown,
-    }
 }
 
 fn no_figures(error: &AdminError) -> NoFigures {

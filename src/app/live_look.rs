@@ -1,4 +1,4 @@
-//! Looks in AWS for ids that the copy lacks, once for all who ask for them.
+//! Looks in AWS for what is named and the copy lacks, once for all who ask for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,13 @@ use tokio::time::{Instant, timeout_at};
 use super::unready::unready;
 use crate::aws::Priority;
 use crate::ec2_api::copy_fault::CopyFault;
-use crate::ec2_api::fault::Ec2Fault;
+use crate::ec2_api::fault::{Ec2Fault, shown};
 use crate::ec2_api::id_codes;
-use crate::ec2_api::missed_ids::MissedIds;
+use crate::ec2_api::missed_ids::{AskedBy, MissedIds, names_of};
 use crate::kinds::{KindSpec, by_slug};
 use crate::mcp::Core;
 use crate::mcp::looks::Sight;
+use crate::model::{Scope, Timestamp};
 
 /// How many ids AWS is asked for in one request.
 const MOST: usize = 100;
@@ -24,53 +25,129 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 /// How long a client waits for its turn to ask and for the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks AWS for ids that the copy lacks, of which `said` is what it says alone. What AWS shows is in the copy afterwards.
+/// Asks AWS for what the copy lacks, of which `said` is what it says alone. What AWS shows is in the copy afterwards.
 ///
 /// # Errors
-/// Where AWS does not know them all, or did not say in time.
-pub(super) async fn look(core: &Core, missed: MissedIds, said: CopyFault) -> Result<(), CopyFault> {
-    let MissedIds { kind, scope, ids } = missed;
-    if ids.len() > MOST {
+/// Where AWS does not know all of the ids that are needed, or did not say in time.
+pub(super) async fn look(core: &Core, missed: Vec<MissedIds>, said: CopyFault) -> Result<(), CopyFault> {
+    let names = names_of(&missed);
+    if names.len() > MOST {
         let why =
-            format!("it is asked for at most {MOST} ids at once that the copy lacks, and these are {}.", ids.len());
-        return Err(CopyFault::Untold { ids, why });
+            format!("it is asked for at most {MOST} ids at once that the copy lacks, and these are {}.", names.len());
+        return Err(CopyFault::Untold { ids: names, why });
     }
-    let (since, until) = (core.now() - REMEMBERED, Instant::now() + PATIENCE);
-    let sights = |kind: &'static KindSpec, ids: Vec<String>| {
-        let (scope, named) = (&scope, ids.iter().map(|id| Arc::from(id.as_str())).collect::<Vec<Arc<str>>>());
-        async move {
-            match timeout_at(until, core.look_live(scope, kind, &named, since, Priority::Passed)).await {
-                Ok(seen) => seen.map_err(unready),
-                Err(_) => Err(CopyFault::Untold { ids, why: late() }),
+    let moment = LookMoment { core, begun: core.now(), until: Instant::now() + PATIENCE };
+    for MissedIds { kind, scope, names, by, are_needed } in missed {
+        match by {
+            AskedBy::Filters(filters) => moment.by_filters(&scope, kind, names, &filters).await?,
+            AskedBy::Ids if are_needed => {
+                if let Some(why) = moment.all(&scope, kind, names.clone()).await? {
+                    // AWS has just said more than that there is nothing.
+                    return Err(match said {
+                        CopyFault::Request(_) => CopyFault::Untold { ids: names, why },
+                        said => said,
+                    });
+                }
+            }
+            AskedBy::Ids => moment.by_ids(&scope, kind, names).await?,
+        }
+    }
+    Ok(())
+}
+
+/// A look for one request.
+#[derive(Clone, Copy)]
+struct LookMoment<'c> {
+    core: &'c Core,
+    /// When it began.
+    begun: Timestamp,
+    /// When nobody waits any more.
+    until: Instant,
+}
+
+impl LookMoment<'_> {
+    /// What AWS shows of these ids.
+    async fn sights(
+        &self,
+        scope: &Scope,
+        kind: &'static KindSpec,
+        ids: Vec<String>,
+    ) -> Result<Vec<(Arc<str>, Sight)>, CopyFault> {
+        let named: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
+        let since = self.begun - REMEMBERED;
+        let looked = self.core.look_live(scope, kind, &named, since, Priority::Passed);
+        match timeout_at(self.until, looked).await {
+            Ok(seen) => seen.map_err(unready),
+            Err(_) => Err(CopyFault::Untold { ids, why: late() }),
+        }
+    }
+
+    /// Asks for what an answer has if there is any.
+    async fn by_ids(&self, scope: &Scope, kind: &'static KindSpec, ids: Vec<String>) -> Result<(), CopyFault> {
+        let seen = self.sights(scope, kind, ids.clone()).await?;
+        // Of what may be another owner's the copy says the rest.
+        let unsaid = seen.iter().find_map(|(_, sight)| match sight {
+            Sight::Unsaid(_) if kind.own_only => None,
+            sight => sight.unsaid(),
+        });
+        unsaid.map_or(Ok(()), |why| Err(CopyFault::Untold { ids, why: why.to_owned() }))
+    }
+
+    /// Asks for what is named by something else than ids. A client may know such a name before anything has it, and then make that: so
+    /// only what AWS says from now on counts.
+    async fn by_filters(
+        &self,
+        scope: &Scope,
+        kind: &'static KindSpec,
+        names: Vec<String>,
+        filters: &[(&'static str, Vec<String>)],
+    ) -> Result<(), CopyFault> {
+        let looked = self.core.look_by(scope, kind, filters, self.begun, Priority::Passed);
+        let Ok(seen) = timeout_at(self.until, looked).await else {
+            return Err(CopyFault::Untold { ids: names, why: late() });
+        };
+        match seen.map_err(unready)?.unsaid() {
+            Some(why) => Err(CopyFault::Untold { ids: names, why: why.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for ids all of which must be known. What may be another owner's, only the copy says: then this is why AWS's word is none.
+    async fn all(&self, scope: &Scope, kind: &'static KindSpec, ids: Vec<String>) -> Result<Option<String>, CopyFault> {
+        let seen = self.sights(scope, kind, ids.clone()).await?;
+        if let Some((id, _)) = seen.iter().find(|(_, sight)| *sight == Sight::Malformed)
+            && let Some(codes) = id_codes::of(kind)
+        {
+            return Err(Ec2Fault::MalformedId { codes, id: shown(id) }.into());
+        }
+        let is_whole_seen = self.core.visibility().is_everything();
+        let unknown: Vec<String> =
+            seen.iter().filter(|(_, sight)| *sight == Sight::NotFound).map(|(id, _)| id.to_string()).collect();
+        for (_, sight) in &seen {
+            match sight {
+                // AWS describes what is another owner's, which is not held; or it is hidden, which nobody is told.
+                Sight::Unsaid(why) if kind.own_only => return Ok(Some(why.clone())),
+                Sight::NotFound if kind.own_only && !is_whole_seen => {
+                    return Ok(Some("it may be another owner's.".to_owned()));
+                }
+                Sight::Unsaid(why) | Sight::Failed(why) => return Err(CopyFault::Untold { ids, why: why.clone() }),
+                Sight::Shown | Sight::NotFound | Sight::Malformed => {}
             }
         }
-    };
-    let seen = sights(kind, ids.clone()).await?;
-    let is_whole_seen = core.visibility().is_everything();
-    let unknown: Vec<String> =
-        seen.iter().filter(|(_, sight)| *sight == Sight::NotFound).map(|(id, _)| id.to_string()).collect();
-    for (_, sight) in &seen {
-        match sight {
-            // AWS describes what is another owner's, which is not held; or it is hidden, which nobody is told.
-            Sight::Unsaid(_) if kind.own_only => return Err(said),
-            Sight::NotFound if kind.own_only && !is_whole_seen => return Err(said),
-            Sight::Unsaid(why) | Sight::Failed(why) => return Err(CopyFault::Untold { ids, why: why.clone() }),
-            Sight::Shown | Sight::NotFound => {}
+        let Some(codes) = id_codes::of(kind).filter(|_| !unknown.is_empty()) else { return Ok(None) };
+        // The status of what AWS does show may just not be there yet.
+        if let Some(whole) = kind.status_of.and_then(by_slug) {
+            let seen = self.sights(scope, whole, unknown.clone()).await?;
+            if let Some((id, _)) = seen.iter().find(|(_, sight)| *sight == Sight::Shown) {
+                let why = format!("it shows the {} {id}, and no {} of it.", whole.title, kind.title);
+                return Err(CopyFault::Untold { ids, why });
+            }
+            if let Some(why) = seen.iter().find_map(|(_, sight)| sight.unsaid()) {
+                return Err(CopyFault::Untold { ids, why: why.to_owned() });
+            }
         }
+        Err(Ec2Fault::UnknownIds { codes, ids: unknown }.into())
     }
-    let Some(codes) = id_codes::of(kind).filter(|_| !unknown.is_empty()) else { return Ok(()) };
-    // The status of what AWS does show may just not be there yet.
-    if let Some(whole) = kind.status_of.and_then(by_slug) {
-        let seen = sights(whole, unknown.clone()).await?;
-        if let Some((id, _)) = seen.iter().find(|(_, sight)| *sight == Sight::Shown) {
-            let why = format!("it shows the {} {id}, and no {} of it.", whole.title, kind.title);
-            return Err(CopyFault::Untold { ids, why });
-        }
-        if let Some(why) = seen.iter().find_map(|(_, sight)| sight.unsaid()) {
-            return Err(CopyFault::Untold { ids, why: why.to_owned() });
-        }
-    }
-    Err(Ec2Fault::UnknownIds { codes, ids: unknown }.into())
 }
 
 /// Why there is no answer.

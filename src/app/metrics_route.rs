@@ -86,6 +86,13 @@ pub(super) fn route(listener: &ClientListener, access: MetricsAccess, hosts: Vec
     Router::new().route(PATH, get(answer))
 }
 
+/// Says at the address of the metrics where everything else is.
+pub(super) async fn elsewhere() -> (StatusCode, &'static str) {
+    let said = "Metrics are served at /metrics, and probes at /healthz and /readyz. MCP and EC2's read API are not here: they have \
+                addresses of their own, those of --http and --ec2-api\n";
+    (StatusCode::NOT_FOUND, said)
+}
+
 async fn page(listener: ClientListener, format: PageFormat) -> Response {
     let gathered = spawn_blocking(move || {
         let core = listener.core();

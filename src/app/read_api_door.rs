@@ -21,8 +21,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::app::ec2_keys::Ec2Keys;
-use crate::config::{Config, Ec2ApiSettings, Environment, OwnEndpoint};
-use crate::doctor::{ReadApi, ReadApiAnswer, ReadApiDoor, ServedReadApi};
+use crate::config::{Config, Environment, ListenSettings, OwnEndpoint};
+use crate::connection::server_facts::ServerFacts;
+use crate::doctor::{ProxiedReadApi, ReadApi, ReadApiAnswer, ReadApiDoor, ServedReadApi};
 use crate::ec2_api::place::asks_for_account;
 use crate::ec2_api::wire::table;
 use crate::kinds::{KINDS, KindSpec};
@@ -35,7 +36,7 @@ const MOST: usize = 64 << 20;
 /// How a request begins.
 const DESCRIBE: &str = "Version=2016-11-15&Action=";
 
-/// The read API at an address, by TLS where other machines reach it.
+/// The read API at an address, by TLS where it is served so.
 struct LocalDoor {
     address: SocketAddr,
     by_tls: bool,
@@ -45,25 +46,49 @@ struct LocalDoor {
     certificate: Option<PathBuf>,
 }
 
-/// EC2's read API as `settings` have it; `None` where they do not.
-pub(super) fn read_api(config: &Config, settings: &Ec2ApiSettings, environment: &Environment) -> Option<ReadApi> {
-    let address = settings.address.filter(|address| address.port() != 0)?;
-    let by_tls = settings.is_open();
+/// EC2's read API as `listen` has it, at `address`. `facts` are what the running server of the data directory says of itself.
+pub(super) fn read_api(
+    config: &Config,
+    listen: &ListenSettings,
+    address: SocketAddr,
+    environment: &Environment,
+    facts: Option<&ServerFacts>,
+) -> ReadApi {
+    let (settings, served) = (&listen.ec2_api, served(facts));
+    let address = match served {
+        // Any port is the one that the server has.
+        ServedReadApi::At(bound) if address.port() == 0 && bound.ip() == address.ip() => bound,
+        _ => address,
+    };
+    let by_tls = facts.and_then(|facts| facts.read_api_tls).unwrap_or_else(|| settings.is_open());
     let keys = settings.keys.as_deref().map(|path| {
         let read = Ec2Keys::read(path, &config.access.grants);
         read.map(|keys| keys.count()).map_err(|error| chain(&error))
     });
-    let certificate = config.listen.tls_cert.clone().filter(|_| by_tls);
-    let scheme = if by_tls { "https" } else { "http" };
-    Some(ReadApi {
+    let certificate = listen.tls_cert.clone().filter(|_| by_tls);
+    let (scheme, reached) = (if by_tls { "https" } else { "http" }, reached(address));
+    ReadApi {
         url: format!("{scheme}://{address}"),
-        port: address.port(),
-        served: ServedReadApi::Unknown,
+        address,
+        served,
         keys,
         own: OwnEndpoint::of(address, environment),
         is_ignored: environment.ignores_endpoints(),
-        door: Box::new(LocalDoor { address: reached(address), by_tls, asked: asked(&config.kinds), certificate }),
-    })
+        proxy: environment.proxies().before(by_tls, &reached.to_string()).map(|variable| ProxiedReadApi {
+            variable,
+            host: reached.to_string().trim_end_matches(&format!(":{}", reached.port())).to_owned(),
+        }),
+        door: Box::new(LocalDoor { address: reached, by_tls, asked: asked(&config.kinds), certificate }),
+    }
+}
+
+/// Where a server that says this of itself answers EC2's read API.
+fn served(facts: Option<&ServerFacts>) -> ServedReadApi {
+    match facts.map(|facts| (facts.read_api, facts.read_api_address)) {
+        Some((_, Some(address))) => ServedReadApi::At(address),
+        Some((None, None)) => ServedReadApi::Nowhere,
+        Some((Some(_), None)) | None => ServedReadApi::Unknown,
+    }
 }
 
 /// What is asked for: VPCs, which every region has, or else resources of the first kind that is watched.

@@ -35,8 +35,8 @@ pub struct ServerProcess {
     since_ms: i64,
     idle_exit: Option<Duration>,
     http: OnceLock<(Option<SocketAddr>, String)>,
-    /// The counts of EC2's read API and its address, where it is answered.
-    read_api: OnceLock<(Arc<Ec2CallTally>, Option<SocketAddr>)>,
+    /// The counts of EC2's read API, its address, and whether it is answered there by TLS, where it is answered.
+    read_api: OnceLock<(Arc<Ec2CallTally>, Option<SocketAddr>, bool)>,
     orders: StopSender,
     reloads: ReloadSender,
     terms: ServerTerms,
@@ -108,9 +108,9 @@ impl ServerProcess {
         drop(self.http.set((address, url)));
     }
 
-    /// Says that the server answers EC2's read API, whose requests are counted here, at this address.
-    pub fn serves_read_api(&self, calls: Arc<Ec2CallTally>, address: Option<SocketAddr>) {
-        drop(self.read_api.set((calls, address)));
+    /// Says that the server answers EC2's read API, whose requests are counted here, at this address, and whether by TLS.
+    pub fn serves_read_api(&self, calls: Arc<Ec2CallTally>, address: Option<SocketAddr>, by_tls: bool) {
+        drop(self.read_api.set((calls, address, by_tls)));
     }
 
     /// What clients' terms are held against.
@@ -236,8 +236,9 @@ impl ServerProcess {
             kept_because: self.launch.kept_because.clone(),
             idle_exit_s: self.idle_exit.map(|idle| idle.as_secs()),
             rules: self.rules(),
-            read_api: self.read_api.get().map(|(calls, _)| read_api(calls)),
-            read_api_address: self.read_api.get().and_then(|(_, address)| *address),
+            read_api: self.read_api.get().map(|(calls, ..)| read_api(calls)),
+            read_api_address: self.read_api.get().and_then(|(_, address, _)| *address),
+            read_api_tls: self.read_api.get().and_then(|(_, address, by_tls)| address.map(|_| *by_tls)),
         }
     }
 }

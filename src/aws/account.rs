@@ -20,6 +20,8 @@ use crate::model::{AccountId, Region, Scope};
 
 /// How long an answer shows that the credentials are good: two rounds of the most frequent sweeps.
 const ANSWERS: Duration = Duration::from_mins(2);
+/// How long it counts that EC2 showed the account of a key.
+const SHOWN: Duration = Duration::from_secs(10);
 
 /// An account, its configuration, and what AWS said about it.
 ///
@@ -37,6 +39,8 @@ pub(super) struct Account {
     doubt: Mutex<ConfigurationDoubt>,
     /// The optional parameters that the endpoints do not know.
     pub(super) unknown: Mutex<Unknown>,
+    /// Held by the one of the calls that are passed on for whom EC2 is asked to show the account.
+    pub(super) showing: tokio::sync::Mutex<()>,
 }
 
 /// What AWS said about an account.
@@ -50,6 +54,16 @@ pub(super) struct AccountFacts {
     answered: BTreeMap<Region, Instant>,
     /// The regions whose STS does not name the account.
     pub(super) silences: Silences,
+    /// The owner that EC2 showed last, where STS is silent.
+    shown: Option<ShownOwner>,
+}
+
+/// The account that EC2 showed as the owner of what a key sees, and when. A key belongs to one account for as long as it lives.
+#[derive(Debug)]
+struct ShownOwner {
+    key: String,
+    account: AccountId,
+    at: Instant,
 }
 
 impl Account {
@@ -63,6 +77,7 @@ impl Account {
             trail: Mutex::default(),
             doubt,
             unknown: Mutex::default(),
+            showing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -112,9 +127,27 @@ impl Account {
 
     /// The clients of a watched region.
     pub(super) async fn clients(&self, region: &Region, action: &'static str) -> Result<Clients, AwsError> {
+        Ok(self.ready(region, action).await?.clients(region))
+    }
+
+    /// The SDK, for calls to a watched region.
+    pub(super) async fn ready(&self, region: &Region, action: &'static str) -> Result<Arc<Sdk>, AwsError> {
         let sdk = self.sdk().await;
         self.usable(&sdk, region, action)?;
-        Ok(sdk.clients(region))
+        Ok(sdk)
+    }
+
+    /// Whether EC2 has just shown `account` as the owner of what the key in use sees.
+    pub(super) fn has_shown(&self, account: &AccountId) -> bool {
+        let Some(key) = self.loaded().loaded.key() else { return false };
+        let found = self.found.lock();
+        let shown = found.shown.as_ref().filter(|shown| shown.at.elapsed() < SHOWN);
+        shown.is_some_and(|shown| shown.key == key && shown.account == *account)
+    }
+
+    /// Notes that EC2 has shown `account` as the owner of what `key` sees.
+    pub(super) fn note_shown(&self, key: String, account: &AccountId) {
+        self.found.lock().shown = Some(ShownOwner { key, account: account.clone(), at: Instant::now() });
     }
 
     /// Refuses calls with a broken configuration file, and calls to accounts and regions that are not watched.

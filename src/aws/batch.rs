@@ -24,13 +24,15 @@ pub struct IdBatch {
     described: DescribeResult,
 }
 
-/// What AWS said about the ids. Each id is in one of the fields.
+/// What AWS said about the ids. Each id is in one of the other fields.
 #[derive(Debug, Default)]
 pub struct DescribeResult {
     /// The answers with resources, in order of arrival.
     pub answers: Vec<Page>,
     /// The ids that do not exist, according to AWS.
     pub not_found: Vec<Arc<str>>,
+    /// Those of them that AWS does not take for ids.
+    pub malformed: BTreeSet<Arc<str>>,
     /// The ids that an answer omitted without an error: it is unknown whether they exist.
     pub silent: Vec<Arc<str>>,
     /// The ids whose description cannot be read, and the fields that cannot be read.
@@ -66,7 +68,13 @@ impl IdBatch {
                 }
                 self.described.answers.push(listed);
             }
-            Err(error) if error.class == ErrorClass::NotFound => self.not_found(asked, &error.ids),
+            Err(error) if error.class == ErrorClass::NotFound => {
+                let known = self.described.not_found.len();
+                self.not_found(asked, &error.ids);
+                if error.is_malformed() {
+                    self.described.malformed.extend(self.described.not_found.iter().skip(known).cloned());
+                }
+            }
             Err(error) => {
                 let left = std::mem::take(&mut self.open).into_iter().flatten().chain(asked).collect();
                 self.described.failed = Some((left, error));
@@ -139,8 +147,8 @@ mod tests {
             };
             batch.answered(asked, answer);
         }
-        let DescribeResult { answers, not_found, silent, unreadable, failed } = batch.described();
-        assert!(silent.is_empty() && unreadable.is_empty() && failed.is_none());
+        let DescribeResult { answers, not_found, silent, unreadable, failed, malformed } = batch.described();
+        assert!(malformed.is_empty() && silent.is_empty() && unreadable.is_empty() && failed.is_none());
         let found = answers.iter().flat_map(|listed| &listed.items).map(|item| item.id.parse().unwrap()).collect();
         (found, not_found.iter().map(number).collect(), calls)
     }
@@ -184,6 +192,20 @@ mod tests {
         let asked = batch.ask().unwrap();
         batch.answered(asked, Err(not_found(&["us-east-1".to_owned(), "vpc-12345678".to_owned()])));
         assert_eq!(batch.described().not_found, ids(&["i-1"]));
+    }
+
+    #[test]
+    fn an_id_that_aws_does_not_take_for_one_is_known_to_be_none() {
+        let mut batch = IdBatch::new(&ids(&["sg-0123456789abcdef0", "sg-1", "sg-2"]));
+        let asked = batch.ask().unwrap();
+        let said = "Invalid id: \"sg-0123456789abcdef0\"";
+        batch.answered(asked, Err(AwsError::made_up("InvalidGroupId.Malformed", said)));
+        let asked = batch.ask().unwrap();
+        assert_eq!(asked, ids(&["sg-1", "sg-2"]), "AWS names the first such id only");
+        batch.answered(asked, Err(not_found(&["sg-1".to_owned(), "sg-2".to_owned()])));
+        let described = batch.described();
+        assert_eq!(described.not_found, ids(&["sg-0123456789abcdef0", "sg-1", "sg-2"]));
+        assert_eq!(described.malformed.into_iter().collect::<Vec<_>>(), ids(&["sg-0123456789abcdef0"]));
     }
 
     #[test]

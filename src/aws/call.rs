@@ -69,7 +69,16 @@ impl Aws {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let answer = self.classified(scope, action, answer);
+        self.settled(admitted, scope, self.classified(scope, action, answer))
+    }
+
+    /// Reports to the limiter how a call ended whose failure is classified.
+    pub(super) fn settled<T>(
+        &self,
+        admitted: Admitted,
+        scope: &Scope,
+        answer: Result<T, AwsError>,
+    ) -> Result<T, AwsError> {
         match &answer {
             Ok(_) => self.account_of(scope).answered(&scope.region),
             Err(error) => mark_failed(admitted.span(), error),

@@ -54,6 +54,34 @@ impl Aws {
         batch.described()
     }
 
+    /// The resources that meet all of these filters, each by one of its values, which are none with wildcards, in one call. What the
+    /// answer has no room for stands behind its token. The credentials that it was made with belong to the account of `scope`: another
+    /// account has other resources of the same names.
+    ///
+    /// # Errors
+    /// [`AwsError`]; also if they do not, or were exchanged twice while AWS was asked.
+    pub async fn describe_by(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        filters: &[(&'static str, Vec<String>)],
+        priority: Priority,
+    ) -> Result<Page, AwsError> {
+        for _ in 0..2 {
+            let sdk = self.account_of(scope).ready(&scope.region, spec.action()).await?;
+            let (client, before) = (sdk.clients(&scope.region).ec2(), sdk.loaded.key());
+            let input = DescribeInput::Filtered(filters.to_vec());
+            let page = self.ask_by(client, scope, spec, input, priority, None).await?;
+            let asked_by = sdk.loaded.key_since(before.as_deref());
+            Box::pin(self.confirm_for(scope, priority)).await?;
+            let now = self.account_of(scope).loaded();
+            if Arc::ptr_eq(&now, &sdk) && asked_by == now.loaded.key() {
+                return Ok(page);
+            }
+        }
+        Err(AwsError::exchanged(&self.call(scope, spec.action())))
+    }
+
     /// The resources with these ids, at most a hundred, in one call.
     ///
     /// # Errors
@@ -140,6 +168,6 @@ impl Aws {
         }
         // An empty token would request the first page again; AWS's own paginators also take it for the end.
         let next = next.filter(|token| !token.is_empty());
-        Ok(Page { sent_at, items, unchanged, unreadable, left_out, next })
+        Ok(Page { sent_at, items, unchanged, unreadable, left_out, absent: Vec::new(), next })
     }
 }

@@ -118,6 +118,11 @@ impl AwsError {
         AwsError::of(kind, ErrorClass::Fatal, Some(format!("account {found} answered")), call)
     }
 
+    /// Credentials took the place of those that made the call, so that nobody knows whose answer it is.
+    pub(super) fn exchanged(call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::CredentialsExchanged, ErrorClass::Transient, None, call)
+    }
+
     /// The account of the credentials is not proved: no owner was described, and STS failed with `cause`.
     pub(super) fn unproved(cause: &AwsError, call: &CallContext<'_>) -> Self {
         let mut error = AwsError::of(AwsErrorKind::IdentityUnproved, cause.class, Some(cause.message.clone()), call);
@@ -202,6 +207,13 @@ impl AwsError {
             request_id: None,
             encoded: None,
         }))
+    }
+
+    /// Whether AWS does not take an id for one.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        self.class == ErrorClass::NotFound && (code.ends_with("Malformed") || code == "InvalidParameterValue")
     }
 
     /// Whether AWS no longer accepts its page token: the listing has to start again.
@@ -302,6 +314,7 @@ impl AwsError {
             | AwsErrorKind::TimedOut
             | AwsErrorKind::Unreachable
             | AwsErrorKind::IdentityUnproved
+            | AwsErrorKind::CredentialsExchanged
             | AwsErrorKind::Unasked
             | AwsErrorKind::Acted
             | AwsErrorKind::DryRunIgnored

@@ -30,6 +30,8 @@ const DESCRIBE_GROUPS: &str = "ec2:DescribeSecurityGroups";
 const FEW: i32 = 5;
 /// How long a sweep waits for STS, including credentials and limits. An answer takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long STS has to answer where what asks goes after sweeps.
+const BRIEF: Duration = Duration::from_secs(3);
 /// How long one region gets to answer before the next is asked as well.
 const HEAD_START: Duration = Duration::from_secs(3);
 
@@ -52,7 +54,7 @@ impl Aws {
     pub async fn identify(&self) -> Result<AccountId, AwsError> {
         // The configuration is read again if suspect: it may name a region now.
         self.home().sdk().await;
-        self.anywhere(IDENTIFY, |scope| async move { self.identify_in(&scope).await }.boxed()).await
+        self.anywhere(IDENTIFY, |scope| async move { self.identify_in(&scope, Priority::Sweep).await }.boxed()).await
     }
 
     /// Asks the watched regions in turn, until one answers, for something that any of them knows. A slow region is not waited for,
@@ -87,31 +89,37 @@ impl Aws {
     /// # Errors
     /// [`AwsError`] with [`AwsErrorKind::OtherAccount`] if they do not; any other if AWS does not say.
     pub async fn confirm_by_sts(&self, scope: &Scope) -> Result<(), AwsError> {
-        let found = self.identify_in(scope).await?;
+        self.confirm_by_sts_for(scope, Priority::Sweep).await
+    }
+
+    async fn confirm_by_sts_for(&self, scope: &Scope, priority: Priority) -> Result<(), AwsError> {
+        let found = self.identify_in(scope, priority).await?;
         if found == scope.account {
             return Ok(());
         }
         Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(scope, IDENTIFY)))
     }
 
-    async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
+    async fn identify_in(&self, scope: &Scope, priority: Priority) -> Result<AccountId, AwsError> {
         let client = self.clients(scope, IDENTIFY).await?.identity();
         let sdk = self.account_of(scope).loaded();
         let before = sdk.loaded.key();
-        let found = self.identify_by(client, scope).await?;
-        // The keys may have been loaded for this call; if they were exchanged meanwhile, it is not clear which ones made it.
-        if let Some(key) = sdk.loaded.key()
-            && before.is_none_or(|before| before == key)
-        {
+        let found = self.identify_by(client, scope, priority).await?;
+        if let Some(key) = sdk.loaded.key_since(before.as_deref()) {
             sdk.loaded.prove(&key, &found);
         }
         Ok(found)
     }
 
     /// Like [`Aws::identify_in`], through a client that may have another configuration.
-    pub(super) async fn identify_by(&self, client: aws_sdk_sts::Client, scope: &Scope) -> Result<AccountId, AwsError> {
+    pub(super) async fn identify_by(
+        &self,
+        client: aws_sdk_sts::Client,
+        scope: &Scope,
+        priority: Priority,
+    ) -> Result<AccountId, AwsError> {
         let send = || client.get_caller_identity().send();
-        let (answer, _) = self.repeatable(scope, IDENTIFY, Priority::Sweep, send).await?;
+        let (answer, _) = self.repeatable(scope, IDENTIFY, priority, send).await?;
         let account = AccountId::new(answer.account.unwrap_or_default());
         self.account_of(scope).found.lock().account = Some(account.clone());
         Ok(account)
@@ -131,7 +139,7 @@ impl Aws {
         };
         let (mut shown, mut unasked) = (None, None);
         for region in self.regions() {
-            match self.owner_in(&self.home().scope(region)).await {
+            match self.owner_in(&self.home().scope(region), Priority::Sweep).await {
                 Ok(None) => {}
                 Ok(Some(owner)) => {
                     shown = Some(owner);
@@ -161,6 +169,15 @@ impl Aws {
     /// # Errors
     /// [`AwsError`] with [`AwsErrorKind::OtherAccount`] if they do not; any other if neither STS nor EC2 shows it.
     pub async fn confirm(&self, scope: &Scope) -> Result<(), AwsError> {
+        self.confirm_for(scope, Priority::Sweep).boxed().await
+    }
+
+    /// Like [`Aws::confirm`], by calls of this priority. Where EC2 shows the account, what it showed moments ago of the same key counts
+    /// for all but sweeps.
+    ///
+    /// # Errors
+    /// As [`Aws::confirm`].
+    pub async fn confirm_for(&self, scope: &Scope, priority: Priority) -> Result<(), AwsError> {
         match self.account_of(scope).proved() {
             Some(found) if found == scope.account => return Ok(()),
             Some(found) => {
@@ -170,15 +187,22 @@ impl Aws {
         }
         let silence = self.account_of(scope).found.lock().silences.get(&scope.region).cloned();
         if let Some(silence) = silence {
-            return self.shown(scope, &silence).await;
+            return self.shown(scope, &silence, priority).boxed().await;
         }
-        let cause = match timeout(PATIENCE, self.confirm_by_sts(scope)).await {
-            Ok(Err(error)) if error.leaves_identity_open() => error,
+        // A sweep finds out whether STS is silent; what somebody waits for behind sweeps does not wait for that as well.
+        let patience = if priority > Priority::Sweep { BRIEF } else { PATIENCE };
+        let (cause, is_silent) = match timeout(patience, self.confirm_by_sts_for(scope, priority)).await {
+            Ok(Err(error)) if error.leaves_identity_open() => (error, true),
             Ok(said) => return said,
-            Err(_) => AwsError::late(&self.call(scope, IDENTIFY)),
+            // What goes after sweeps may have waited for them all the time.
+            Err(_) => (AwsError::late(&self.call(scope, IDENTIFY)), priority <= Priority::Sweep),
         };
-        let silence = self.falls_silent(scope, cause);
-        self.shown(scope, &silence).await
+        let silence = if is_silent {
+            self.falls_silent(scope, cause)
+        } else {
+            Silence { cause, since: self.0.clock.now(), said: None }
+        };
+        self.shown(scope, &silence, priority).boxed().await
     }
 
     /// Asks STS again in the regions where it was silent, for as long as a call may take. For callers that can wait.
@@ -187,7 +211,8 @@ impl Aws {
         let regions: Vec<Region> = home.found.lock().silences.keys().cloned().collect();
         let asked = regions.iter().map(|region| async move {
             let asked = Instant::now();
-            let Ok(account) = self.identify_in(&home.scope(region.clone())).await else { return };
+            let told = self.identify_in(&home.scope(region.clone()), Priority::Sweep).await;
+            let Ok(account) = told else { return };
             let silences = &mut home.found.lock().silences;
             if asked.elapsed() < PATIENCE {
                 tracing::info!(%region, %account, "STS answers again");
@@ -212,20 +237,39 @@ impl Aws {
     }
 
     /// Checks that EC2 shows `scope`'s account as the owner of something that only the account itself sees.
-    async fn shown(&self, scope: &Scope, silence: &Silence) -> Result<(), AwsError> {
-        let other = |found: &AccountId, at: &Scope, action| {
-            Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(at, action)))
-        };
+    async fn shown(&self, scope: &Scope, silence: &Silence, priority: Priority) -> Result<(), AwsError> {
         if let Some((said, _)) = silence.said.as_ref().filter(|(said, _)| *said != scope.account) {
-            return other(said, scope, IDENTIFY);
+            return Err(AwsError::other_account(&scope.account, said.as_str(), &self.call(scope, IDENTIFY)));
         }
+        // Both ends of a listing are proved by calls of their own.
+        if priority == Priority::Sweep {
+            return self.owned(scope, silence, priority).boxed().await;
+        }
+        let account = self.account_of(scope);
+        let _showing = if priority == Priority::Passed { Some(account.showing.lock().await) } else { None };
+        if account.has_shown(&scope.account) {
+            return Ok(());
+        }
+        let before = account.loaded().loaded.key();
+        self.owned(scope, silence, priority).boxed().await?;
+        if let Some(key) = account.loaded().loaded.key_since(before.as_deref()) {
+            account.note_shown(key, &scope.account);
+        }
+        Ok(())
+    }
+
+    /// Asks EC2 to show `scope`'s account as the owner of something.
+    async fn owned(&self, scope: &Scope, silence: &Silence, priority: Priority) -> Result<(), AwsError> {
         // The credentials are the same in every region.
         let regions = self.account_of(scope).regions().into_iter().filter(|region| *region != scope.region);
         let others = regions.map(|region| Scope { account: scope.account.clone(), region });
         for at in std::iter::once(scope.clone()).chain(others) {
-            match self.owner_in(&at).await {
+            match self.owner_in(&at, priority).await {
                 Ok(Some(owner)) if owner == scope.account => return Ok(()),
-                Ok(Some(owner)) => return other(&owner, &at, DESCRIBE_INSTANCES),
+                Ok(Some(owner)) => {
+                    let call = self.call(&at, DESCRIBE_INSTANCES);
+                    return Err(AwsError::other_account(&scope.account, owner.as_str(), &call));
+                }
                 Err(error) if at == *scope => return Err(error),
                 Ok(None) | Err(_) => {}
             }
@@ -234,10 +278,10 @@ impl Aws {
     }
 
     /// The owner that EC2 shows on something that only the account itself sees; `None` if there is no such thing.
-    async fn owner_in(&self, scope: &Scope) -> Result<Option<AccountId>, AwsError> {
+    async fn owner_in(&self, scope: &Scope, priority: Priority) -> Result<Option<AccountId>, AwsError> {
         let client = self.clients(scope, DESCRIBE_INSTANCES).await?.ec2();
         let send = || client.describe_instances().max_results(FEW).send();
-        let instances = match self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Sweep, send).await {
+        let instances = match self.repeatable(scope, DESCRIBE_INSTANCES, priority, send).await {
             Ok((answer, _)) => {
                 let mut owners = answer.reservations.unwrap_or_default().into_iter().filter_map(|of| of.owner_id);
                 if let Some(owner) = owners.find(|owner| !owner.is_empty()) {
@@ -250,7 +294,7 @@ impl Aws {
         };
         let default = Filter::builder().name("group-name").values("default").build();
         let send = || client.describe_security_groups().filters(default.clone()).max_results(FEW).send();
-        let (answer, _) = self.repeatable(scope, DESCRIBE_GROUPS, Priority::Sweep, send).await?;
+        let (answer, _) = self.repeatable(scope, DESCRIBE_GROUPS, priority, send).await?;
         let groups = answer.security_groups.unwrap_or_default().into_iter();
         // An emulator may ignore the filter.
         let mut owners =

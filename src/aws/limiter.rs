@@ -22,7 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
@@ -120,6 +121,17 @@ struct ActionQueue {
     unanswered: Mutex<Vec<Duration>>,
     /// The number of waiting calls, by priority. A call waits for all more urgent ones.
     waiting: [AtomicUsize; Priority::ALL.len()],
+    /// Held by the first of the calls that are passed on: they go in the order in which they came.
+    passing: tokio::sync::Mutex<()>,
+}
+
+/// What a call that is passed on lacked when its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unadmitted {
+    /// The share of AWS's limits, which others use as well.
+    Share,
+    /// A turn, of which others had all.
+    Turn,
 }
 
 /// A call that was admitted. If dropped unfinished, it counts as made, without an outcome.
@@ -179,11 +191,38 @@ impl Limiter {
                 }
             }
         };
+        drop(waiting);
+        self.admitted(queue, priority, begun, sent)
+    }
+
+    /// Waits until a call that is passed on is allowed and gets one of `turns`, and counts it. It takes no turn while it waits for the
+    /// share, so that no action holds up another one, and nothing of the share while it waits for a turn.
+    ///
+    /// # Errors
+    /// What it lacked at `until`.
+    pub(super) async fn admit_in_turn(
+        &self,
+        scope: &Scope,
+        action: &'static str,
+        turns: &Arc<Semaphore>,
+        until: Instant,
+    ) -> Result<(Admitted, OwnedSemaphorePermit), Unadmitted> {
+        let waiting = tracing::info_span!(target: SPANS, "limiter", muster.action = action);
+        let queue = self.queue(scope, action);
+        let begun = queue.start.elapsed();
+        let Ok((sent, turn)) = timeout_at(until, queue.turn(turns)).await else {
+            return Err(if queue.may_pass() { Unadmitted::Turn } else { Unadmitted::Share });
+        };
+        drop(waiting);
+        Ok((self.admitted(queue, Priority::Passed, begun, sent), turn))
+    }
+
+    fn admitted(&self, queue: Arc<ActionQueue>, priority: Priority, begun: Duration, sent: Duration) -> Admitted {
         self.sums.waited(priority, sent.saturating_sub(begun));
         queue.tally.lock().sent(sent);
         queue.unanswered.lock().push(sent);
-        drop(waiting);
-        Admitted { queue, sums: self.sums.of(action), sent, span: call_span(scope, action) }
+        let span = call_span(&queue.scope, queue.action);
+        Admitted { sums: self.sums.of(queue.action), sent, span, queue }
     }
 
     /// The calls so far, by account, region and action.
@@ -277,6 +316,7 @@ impl Limiter {
             tally: Mutex::new(CallTally::of(before)),
             unanswered: Mutex::default(),
             waiting: [const { AtomicUsize::new(0) }; Priority::ALL.len()],
+            passing: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -338,6 +378,37 @@ impl Drop for Admitted {
 }
 
 impl ActionQueue {
+    /// Waits for the share and a turn for a call that is passed on, and takes both at once. Also gives when.
+    async fn turn(&self, turns: &Arc<Semaphore>) -> (Duration, OwnedSemaphorePermit) {
+        let _first = self.passing.lock().await;
+        loop {
+            if self.is_outranked(Priority::Passed) {
+                sleep(OUTRANKED).await;
+                continue;
+            }
+            let lacked = self.allowance.lock().clone().take(Priority::Passed, 0, self.start.elapsed());
+            if let Err(wait) = lacked {
+                sleep(wait).await;
+                continue;
+            }
+            // Nobody closes them.
+            let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return std::future::pending().await };
+            let now = self.start.elapsed();
+            // Others may have used the share meanwhile.
+            let is_taken =
+                !self.is_outranked(Priority::Passed) && self.allowance.lock().take(Priority::Passed, 0, now).is_ok();
+            if is_taken {
+                return (now, turn);
+            }
+        }
+    }
+
+    /// Whether a call that is passed on may go now.
+    fn may_pass(&self) -> bool {
+        let allows = || self.allowance.lock().clone().take(Priority::Passed, 0, self.start.elapsed()).is_ok();
+        !self.is_outranked(Priority::Passed) && allows()
+    }
+
     fn is_outranked(&self, priority: Priority) -> bool {
         self.waiting.iter().take(priority as usize).any(|waiting| waiting.load(Ordering::Relaxed) > 0)
     }

@@ -9,6 +9,14 @@ use crate::model::SecretTags;
 /// What stands in place of a value. Marks of documents tell one value of a resource from another; here nobody knows the resource.
 const MASK: &str = "redacted";
 
+/// An answer that may be handed on.
+#[derive(Clone, Debug)]
+pub(super) struct MaskedAnswer {
+    /// The local name of its root.
+    pub(super) root: String,
+    pub(super) body: Vec<u8>,
+}
+
 /// An element that is open.
 #[derive(Default)]
 struct OpenElement<'a> {
@@ -25,10 +33,10 @@ struct OpenElement<'a> {
 ///
 /// # Errors
 /// [`Broken`]: the body is no complete document, so that nobody knows what it holds.
-pub(super) fn masked(body: Vec<u8>, secrets: &SecretTags) -> Result<Vec<u8>, Broken> {
-    let hidden = hidden(&body, secrets)?;
+pub(super) fn masked(body: Vec<u8>, secrets: &SecretTags) -> Result<MaskedAnswer, Broken> {
+    let (root, hidden) = hidden(&body, secrets)?;
     if hidden.is_empty() {
-        return Ok(body);
+        return Ok(MaskedAnswer { root, body });
     }
     let (mut out, mut at) = (Vec::with_capacity(body.len()), 0);
     for value in hidden {
@@ -37,13 +45,17 @@ pub(super) fn masked(body: Vec<u8>, secrets: &SecretTags) -> Result<Vec<u8>, Bro
         at = value.end;
     }
     out.extend_from_slice(body.get(at..).unwrap_or_default());
-    Ok(out)
+    Ok(MaskedAnswer { root, body: out })
 }
 
-/// Where the values of redacted tags are, in order.
-fn hidden(body: &[u8], secrets: &SecretTags) -> Result<Vec<Range<usize>>, Broken> {
+/// The name of the root, and where the values of redacted tags are, in order.
+fn hidden(body: &[u8], secrets: &SecretTags) -> Result<(String, Vec<Range<usize>>), Broken> {
     let (mut marks, mut open, mut hidden) = (Marks::new(body)?, Vec::new(), Vec::new());
+    let mut root = String::new();
     while let Some(mark) = marks.next()? {
+        if let (MarkKind::Start(name) | MarkKind::Empty(name), 0) = (mark.what, mark.depth) {
+            name.clone_into(&mut root);
+        }
         match mark.what {
             MarkKind::Start(name) => open.push(OpenElement { name, from: mark.at.end, ..OpenElement::default() }),
             MarkKind::End => {
@@ -73,7 +85,7 @@ fn hidden(body: &[u8], secrets: &SecretTags) -> Result<Vec<Range<usize>>, Broken
         end = end.max(value.end);
         is_outer
     });
-    Ok(hidden)
+    Ok((root, hidden))
 }
 
 fn is_secret(written: &[u8], secrets: &SecretTags) -> bool {
@@ -126,7 +138,17 @@ mod tests {
 
     fn of(body: &str) -> Result<String, Broken> {
         let secrets = SecretTags::new(&SECRET_KEYS, &[0; 32]);
-        masked(body.as_bytes().to_vec(), &secrets).map(|body| String::from_utf8(body).unwrap())
+        masked(body.as_bytes().to_vec(), &secrets).map(|answer| String::from_utf8(answer.body).unwrap())
+    }
+
+    #[test]
+    fn an_answer_says_what_it_answers_by_its_root() {
+        let secrets = SecretTags::new(&SECRET_KEYS, &[0; 32]);
+        for (body, root) in
+            [("<a/>", "a"), ("<?xml version='1.0'?><x:a xmlns:x='u'><b/></x:a>", "a"), ("<b>\n</b>", "b")]
+        {
+            assert_eq!(masked(body.as_bytes().to_vec(), &secrets).unwrap().root, root, "{body}");
+        }
     }
 
     #[test]

@@ -159,7 +159,8 @@ impl Pinned {
     }
 
     async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
-        let account = self.aws.identify_by(self.clients(scope, IDENTIFY).await?.identity(), scope).await?;
+        let account =
+            self.aws.identify_by(self.clients(scope, IDENTIFY).await?.identity(), scope, Priority::Sweep).await?;
         if AccountId::is_valid(account.as_str()) {
             return Ok(account);
         }

@@ -90,7 +90,7 @@ pub(super) struct Sdk {
     pub(super) regions: Vec<Region>,
     /// Where the credentials come from.
     pub(super) seen: LastOrigin,
-    /// The keys that were loaded last, where the account is one of several.
+    /// The keys that were loaded last.
     pub(super) loaded: LoadedKeys,
     /// The faults of the configuration files.
     pub(super) faults: Vec<FileFault>,
@@ -193,24 +193,9 @@ impl Sdk {
             let watched = SharedCredentialsProvider::new(OriginRecorder { provider, profile, seen: seen.clone() });
             config = config.into_builder().credentials_provider(watched).build();
         }
-        let keys = LoadedKeys::default();
-        if let Some(provider) = config.credentials_provider().filter(|_| settings.purpose == Purpose::Member) {
-            let noted = SharedCredentialsProvider::new(KeyRecorder { provider, loaded: keys.clone() });
-            config = config.into_builder().credentials_provider(noted).build();
-        }
         let bundle = bundle.map(|bundle| bundle.source);
         let half_key = half_a_key(&variable).filter(|_| profile.is_none());
-        Sdk {
-            seen,
-            loaded: keys,
-            faults,
-            half_key,
-            needs_files,
-            bundle,
-            role,
-            own_session,
-            ..Sdk::new(&config, regions, clock)
-        }
+        Sdk { seen, faults, half_key, needs_files, bundle, role, own_session, ..Sdk::new(&config, regions, clock) }
     }
 
     /// The configuration with the credentials of the last of the roles; with an `age`, what it rests on was read no longer than that
@@ -295,12 +280,17 @@ impl Sdk {
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(OPERATION)
             .build();
-        let config = config.to_builder().timeout_config(timeouts).retry_config(RetryConfig::disabled()).build();
+        let mut config = config.to_builder().timeout_config(timeouts).retry_config(RetryConfig::disabled()).build();
+        let loaded = LoadedKeys::default();
+        if let Some(provider) = config.credentials_provider() {
+            let noted = SharedCredentialsProvider::new(KeyRecorder { provider, loaded: loaded.clone() });
+            config = config.into_builder().credentials_provider(noted).build();
+        }
         let regions = regions.known(config.region().map(|region| Region::new(region.as_ref())));
         Sdk {
             regions,
             seen: LastOrigin::new(Origin::Emulator),
-            loaded: LoadedKeys::default(),
+            loaded,
             faults: Vec::new(),
             half_key: None,
             needs_files: false,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Selection;
 use crate::model::shell_word::quoted;
+use crate::model::text::shown;
 
 /// An MCP client whose configuration file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -32,6 +33,9 @@ pub(super) enum KnownClient {
 
 /// The profile in the block when none is given.
 pub(super) const DEFAULT_PROFILE: &str = "default";
+
+/// The longest note about a variable.
+const SHOWN: usize = 2_000;
 
 /// The region in the block when no region is known.
 const PLACEHOLDER_REGION: &str = "us-east-1";
@@ -91,6 +95,23 @@ impl ServerEntry {
     /// The variables that it needs.
     pub(super) fn environment(&self) -> &[(String, String)] {
         &self.environment
+    }
+
+    /// The value of one of them.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Says which variables lead `what` to another EC2 than AWS's.
+    pub(super) fn endpoint_notes(&self, what: &str) -> Vec<String> {
+        let named = self.environment.iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL"));
+        let note = |(name, url): &(String, String)| {
+            let said = format!(
+                "{what} uses {name}={url}, as this shell does. Unset {name} and run this again for AWS itself."
+            );
+            shown(&said, SHOWN)
+        };
+        named.map(note).collect()
     }
 
     /// What a person has to check.
@@ -269,6 +290,9 @@ mod tests {
         assert!(block.contains("http://127.0.0.1:5000"));
         assert!(!block.contains("AKIA") && !block.contains("hushed"));
         assert!(entry.gaps[0].contains("keys"));
+        let notes = entry.endpoint_notes("The block");
+        assert!(notes.len() == 1 && notes[0].starts_with("The block uses AWS_ENDPOINT_URL=http://127.0.0.1:5000, "));
+        assert!(notes[0].contains("Unset AWS_ENDPOINT_URL "), "{notes:?}");
     }
 
     #[test]

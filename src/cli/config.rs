@@ -66,7 +66,7 @@ impl ConfigCommand {
         words.extend(self.idle_exit.words());
         let config = self.connection.config(environment)?;
         let server = ServerEntry::new(&std::env::current_exe()?, "mcp", &words, &config.selection);
-        for note in server.notes(client) {
+        for note in server.notes(client).into_iter().chain(server.endpoint_notes("The block")) {
             telemetry::say(&note);
         }
         Ok(Output::stdout().line(&server.block(client))?)

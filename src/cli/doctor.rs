@@ -3,13 +3,16 @@
 use clap::Args;
 use serde_json::json;
 
-use super::ec2_api_flags::Ec2ApiFlags;
+use super::access_flags::AccessFlags;
+use super::host_flags::HostFlags;
+use super::idle_exit::IdleExit;
+use super::listen_flags::ListenFlags;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::table::{Medium, Table, harmless};
 use crate::app::examination;
 use crate::config::Environment;
-use crate::doctor::{Finding, Verdict};
+use crate::doctor::{Finding, Verdict, unservable};
 use crate::model::text::shown;
 
 /// The longest fix that is shown.
@@ -22,10 +25,23 @@ pub(super) struct Doctor {
     #[command(flatten)]
     connection: ServerFlags,
     #[command(flatten)]
-    ec2_api: Ec2ApiFlags,
+    listen: ListenFlags,
+    #[command(flatten)]
+    left_aside: LeftAside,
     /// Print the findings as JSON, for programs
     #[arg(long)]
     json: bool,
+}
+
+/// The flags of a server that no check depends on, so that its whole command line can be given as it stands.
+#[derive(Clone, Debug, Args)]
+struct LeftAside {
+    #[command(flatten)]
+    hosts: HostFlags,
+    #[command(flatten)]
+    idle_exit: IdleExit,
+    #[command(flatten)]
+    access: AccessFlags,
 }
 
 /// At least one check failed.
@@ -42,12 +58,21 @@ impl Doctor {
     /// # Errors
     /// [`ChecksFailed`] when a check failed.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        let config = self.connection.config(environment)?;
-        let ec2_api = self.ec2_api.settings(environment).over(config.listen.ec2_api.clone());
-        let findings = examination::examine(&config, &ec2_api, environment).await;
+        let Doctor { connection, listen, left_aside, json } = self;
+        let config = connection.config(environment)?;
+        let listen = listen.settings(environment).over(&config.listen);
+        let access = left_aside.access.options(environment).over(config.access.clone());
+        let mut findings = examination::examine(&config, &listen, environment).await;
+        let is_served = listen.http.is_some() || listen.metrics.is_some() || listen.ec2_api.address.is_some();
+        let servable = listen.check(access.lets_in_known_only()).and_then(|()| listen.check_effect());
+        if let Err(error) = servable
+            && is_served
+        {
+            findings.push(unservable(&error));
+        }
         let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Failed).count();
         let mut output = Output::stdout();
-        if self.json {
+        if json {
             let body = json!({"ok": failed == 0, "failed": failed, "findings": findings});
             output.line(&harmless(&format!("{body:#}")))?;
         } else {

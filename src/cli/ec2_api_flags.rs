@@ -14,14 +14,15 @@ use crate::config::{self, Ec2ApiMiss, Ec2ApiPass, Ec2ApiSettings, Environment};
 pub(super) struct Ec2ApiFlags {
     /// Also answer EC2's own read API from the copy, at this address, such as 127.0.0.1:8378
     ///
-    /// Clients of AWS use it with `AWS_ENDPOINT_URL_EC2=http://127.0.0.1:8378` and nothing else: see `muster help ec2-api`. Port 0
-    /// takes a free port. Every local user can connect to it, and is answered unless --ec2-api-keys is given.
-    #[arg(long, env = "MUSTER_EC2_API", value_name = "ADDRESS", hide_env_values = true)]
+    /// Clients of AWS use it with `AWS_ENDPOINT_URL_EC2=http://127.0.0.1:8378`, besides a region and any key: see `muster help
+    /// ec2-api`. Port 0 takes a free port. Every local user can connect to it, and is answered unless --ec2-api-keys is given. A
+    /// loopback address is always served without TLS, also where --tls-cert is given.
+    #[arg(long, env = "MUSTER_EC2_API", value_name = "ADDRESS", value_parser = |text: &str| config::listening_address(text, 8378), hide_env_values = true)]
     ec2_api: Option<SocketAddr>,
     /// Refuse to answer EC2's read API from a copy that is older than this [default: answer, and say how old it is]
     ///
-    /// It is counted from the start of the last complete sweep, such as 10m. While events are proved to report every change, the age of
-    /// a copy does not count: see `muster help ec2-api`.
+    /// It is counted from the start of the last complete sweep, such as 10m, and is at least 1s. While events are proved to report every
+    /// change, the age of a copy does not count: see `muster help ec2-api`.
     #[arg(long, env = "MUSTER_MAX_STALE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     max_stale: Option<Duration>,
     /// What to do about an id that the copy lacks: `live` asks AWS; `error` says `NotFound`, or refuses where the copy may be out of date [default: error]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ec2_api_flags::Ec2ApiFlags;
-use crate::config::{Environment, HttpPlace, ListenSettings};
+use crate::config::{self, Environment, HttpPlace, ListenSettings};
 use crate::model::AddressRange;
 
 /// Where a server listens beside its socket, and whom it serves there.
@@ -22,11 +22,12 @@ pub(super) struct ListenFlags {
     /// Also serve metrics for Prometheus at /metrics of this loopback address, such as 127.0.0.1:9377
     ///
     /// Without it they are at /metrics of --http. `muster metrics` lists them, and `muster help http` says who may read them.
-    #[arg(long, env = "MUSTER_METRICS", value_name = "ADDRESS", hide_env_values = true)]
+    #[arg(long, env = "MUSTER_METRICS", value_name = "ADDRESS", value_parser = |text: &str| config::listening_address(text, 9377), hide_env_values = true)]
     metrics: Option<SocketAddr>,
     /// Serve HTTP by TLS with the certificate of this file, in PEM, with those of its issuers behind it
     ///
-    /// It is read again when it changes, and by `muster reload`.
+    /// It is read again when it changes, and by `muster reload`. EC2's read API (--ec2-api) is served with it where other machines
+    /// reach its address; on loopback that API is plain HTTP all the same.
     #[arg(long, env = "MUSTER_TLS_CERT", value_name = "FILE", hide_env_values = true)]
     tls_cert: Option<PathBuf>,
     /// The key of --tls-cert, in PEM

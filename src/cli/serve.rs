@@ -87,9 +87,9 @@ impl Serve {
             access,
         };
         if let Some(address) = options.listen.ec2_api.address
-            && let Some(OwnEndpoint { variable, url }) = OwnEndpoint::of(address, environment)
+            && let Some(own) = OwnEndpoint::of(address, environment)
         {
-            return Err(ConfigError::OwnEndpoint { variable, url, address });
+            return Err(own.refusal(address));
         }
         options.successor = successor(&config, &options, absence_after);
         Ok((config, options.check()?))

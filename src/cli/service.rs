@@ -17,8 +17,9 @@ use super::client_config::{DEFAULT_PROFILE, ServerEntry};
 use super::host_flags::HostFlags;
 use super::listen_flags::ListenFlags;
 use super::output::Output;
+use super::servable::servable;
 use super::server_flags::ServerFlags;
-use crate::config::{Environment, ListenSettings};
+use crate::config::{Environment, ListenSettings, OwnEndpoint};
 use crate::model::shell_word::command_line;
 use crate::model::text::shown;
 use crate::telemetry;
@@ -194,9 +195,8 @@ impl InstallService {
         let config = self.connection.clone().config(environment)?;
         let (listen, access) = (listen.over(&config.listen), access.over(config.access.clone()));
         lasting(&listen)?;
-        let knows_clients = access.lets_in_known_only();
-        listen.check(knows_clients)?;
-        if listen.http.is_some() && !knows_clients {
+        servable(&listen, &access)?;
+        if listen.http.is_some() && !access.lets_in_known_only() {
             telemetry::say(OPEN);
         }
         // Keys of the environment are not written, so the service serves the directory of a profile.
@@ -205,16 +205,17 @@ impl InstallService {
             None => self.connection.or_profile(DEFAULT_PROFILE).config(environment)?.data_dir,
         };
         let server = ServerEntry::new(&std::env::current_exe()?, "serve", &words, &config.selection);
+        // It has the variables of its file, and no others.
+        if let Some(address) = listen.ec2_api.address
+            && let Some(own) = OwnEndpoint::among(address, |name| server.variable(name))
+        {
+            return Err(own.refusal(address).into());
+        }
         for gap in server.gaps() {
             telemetry::say(gap);
         }
-        for (name, url) in server.environment().iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
-            telemetry::say(&shown(
-                &format!(
-                    "The service uses {name}={url}, as this shell does. Unset {name} and run this again for AWS itself."
-                ),
-                SHOWN,
-            ));
+        for note in server.endpoint_notes("The service") {
+            telemetry::say(&note);
         }
         let manager = self.place.manager();
         if manager == ServiceManager::Systemd && !systemd::can_run(server.command()) {

@@ -145,8 +145,9 @@ fn told(config: &Config, server: &ServerPresence, report: &StatusReport, summary
         );
         lines.push(format!("clients: {} on its socket{http}; it {idle}", server.clients));
         if let Some(ReadApiDay { from_copy, asked }) = server.read_api {
+            let place = server.read_api_url().map_or_else(String::new, |url| format!(" at {url}"));
             lines.push(format!(
-                "EC2's read API: {from_copy} requests answered from the copy today, {asked} asked of AWS"
+                "EC2's read API{place}: {from_copy} requests answered from the copy today, {asked} asked of AWS"
             ));
         }
         lines.push(format!("command: {}", process_report::command(server)));

@@ -13,6 +13,7 @@ use super::write_flags::given_or;
 use crate::app::client::InventoryClient;
 use crate::config::{Config, ConfigError, Environment, Given};
 use crate::connection::data_dir::{self, by_key};
+use crate::connection::lock;
 use crate::model::text::shown;
 use crate::telemetry;
 
@@ -85,6 +86,15 @@ pub(super) fn settled(config: Config) -> Config {
     Config { data_dir: data_dir::settle(&data_dir), ..config }
 }
 
+/// Says that `variable` led to a data directory on which no server runs.
+fn elsewhere(variable: &str, is_ignored: bool) -> String {
+    let about = if is_ignored { "" } else { "another EC2 than AWS's own, and about " };
+    format!(
+        "muster: {variable} is set, so this is about {about}a data directory of its own, on which no server runs. Where the variable is \
+         meant for clients of EC2's read API, run `muster` itself without it"
+    )
+}
+
 impl RegionalStoreFlags {
     /// The configuration file, if one is named.
     pub(super) fn file(&self) -> Option<&PathBuf> {
@@ -128,8 +138,14 @@ impl StoreFlags {
             }
         };
         let StoreFlags { config: _, data_dir, profile, regions } = store;
+        let is_named = data_dir.is_some();
         let given = Given { file, data_dir, profile, region, regions, ..Given::default() };
-        Config::merge(given, environment, &[]).map(settled)
+        let config = Config::merge(given, environment, &[]).map(settled)?;
+        let is_served = || lock::probe(&config.data_dir).is_err() || lock::is_restarting(&config.data_dir);
+        if let Some(variable) = config.selection.endpoint_variable().filter(|_| !is_named && !is_served()) {
+            telemetry::say(&elsewhere(variable, environment.ignores_endpoints()));
+        }
+        Ok(config)
     }
 
     /// What of a file that cannot be used leads to a data directory: its `data_dir`, or that it lists accounts, or that a server has

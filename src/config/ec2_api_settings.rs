@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 
+/// The least age that a copy has to be allowed: every copy is older than nothing.
+const MIN_MAX_STALE: Duration = Duration::from_secs(1);
+
 /// What is done about an id that the copy lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ec2ApiMiss {
@@ -124,11 +127,56 @@ impl Ec2ApiSettings {
             None => Ok(()),
         }
     }
+
+    /// Checks that what they say can come true.
+    ///
+    /// # Errors
+    /// [`ConfigError::Ec2ApiAbsent`] when one asks for something of an API that is not answered, and [`ConfigError::MaxStale`].
+    pub fn check_effect(&self) -> Result<(), ConfigError> {
+        let asked = [
+            ("--max-stale", self.max_stale.is_some()),
+            ("--ec2-api-miss", self.miss == Some(Ec2ApiMiss::Live)),
+            ("--ec2-api-pass", self.pass == Some(Ec2ApiPass::Reads)),
+            ("--ec2-api-keys", self.keys.is_some()),
+        ];
+        let idle = asked.into_iter().find(|(_, is_asked)| *is_asked && self.address.is_none());
+        if let Some((flag, _)) = idle {
+            return Err(ConfigError::Ec2ApiAbsent { flag });
+        }
+        match self.max_stale.filter(|most| *most < MIN_MAX_STALE) {
+            Some(given) => Err(ConfigError::MaxStale { given }),
+            None => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_effect_is_refused_and_what_says_the_usual_is_not() {
+        let none = Ec2ApiSettings::default();
+        let (most, keys) = (Some(Duration::from_secs(1)), Some(PathBuf::from("k")));
+        let (live, reads) = (Some(Ec2ApiMiss::Live), Some(Ec2ApiPass::Reads));
+        for (flag, settings) in [
+            ("--max-stale", Ec2ApiSettings { max_stale: most, ..none.clone() }),
+            ("--ec2-api-miss", Ec2ApiSettings { miss: live, ..none.clone() }),
+            ("--ec2-api-pass", Ec2ApiSettings { pass: reads, ..none.clone() }),
+            ("--ec2-api-keys", Ec2ApiSettings { keys, ..none.clone() }),
+        ] {
+            assert_eq!(settings.check_effect(), Err(ConfigError::Ec2ApiAbsent { flag }));
+            let answered = Ec2ApiSettings { address: "127.0.0.1:1".parse().ok(), ..settings };
+            assert_eq!(answered.check_effect(), Ok(()));
+        }
+        let usual = Ec2ApiSettings { miss: Some(Ec2ApiMiss::Error), pass: Some(Ec2ApiPass::Off), ..none.clone() };
+        assert_eq!((usual.check_effect(), none.check_effect()), (Ok(()), Ok(())));
+        for short in [Duration::ZERO, Duration::from_millis(999)] {
+            let address = "127.0.0.1:1".parse().ok();
+            let error = Ec2ApiSettings { address, max_stale: Some(short), ..none.clone() }.check_effect().unwrap_err();
+            assert!(error.to_string().contains("give at least 1s"), "{error}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_answered_and_what_is_given_goes_before_a_file() {

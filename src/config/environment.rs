@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use super::client_proxies::ClientProxies;
 use super::path_expansion::{PathContext, expanded, home_in};
 use super::tidy::{self, TidiedVariables};
 
@@ -39,6 +40,7 @@ pub struct Environment {
     has_secret: bool,
     /// Whether the variables of endpoints are ignored.
     ignores_endpoints: bool,
+    proxies: ClientProxies,
     /// The `MUSTER_*` variables, so that an error can name the one that holds a value.
     given: BTreeMap<String, String>,
     state_home: Option<PathBuf>,
@@ -56,6 +58,7 @@ impl Environment {
             variables: variables.collect(),
             has_secret: std::env::var(SECRET).is_ok_and(|secret| !tidy::bare(&secret).is_empty()),
             ignores_endpoints: std::env::var(IGNORING).is_ok_and(|value| is_true(&value)),
+            proxies: ClientProxies::read(&|name| std::env::var(name).ok()),
             given: texts().into_iter().filter(|(name, _)| name.starts_with("MUSTER_")).collect(),
             state_home: strategy
                 .as_ref()
@@ -82,6 +85,12 @@ impl Environment {
     #[must_use]
     pub fn ignores_endpoints(&self) -> bool {
         self.ignores_endpoints
+    }
+
+    /// The proxies that clients of AWS with this environment ask.
+    #[must_use]
+    pub fn proxies(&self) -> &ClientProxies {
+        &self.proxies
     }
 
     /// Whether a variable names another endpoint than AWS's own.
@@ -136,6 +145,9 @@ impl Environment {
             variables: variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
             has_secret: variables.iter().any(|(name, value)| *name == SECRET && !tidy::bare(value).is_empty()),
             ignores_endpoints: variables.iter().any(|(name, value)| *name == IGNORING && is_true(value)),
+            proxies: ClientProxies::read(&|name| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            }),
             given: BTreeMap::new(),
             state_home: state_home.map(PathBuf::from),
             runtime_dir: None,

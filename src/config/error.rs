@@ -194,6 +194,30 @@ pub enum ConfigError {
         /// What was given.
         address: SocketAddr,
     },
+    /// A setting of EC2's read API, which is not answered.
+    #[error(
+        "{flag} has no effect without --ec2-api, which says where EC2's read API is answered, such as 127.0.0.1:8378"
+    )]
+    Ec2ApiAbsent {
+        /// The flag.
+        flag: &'static str,
+    },
+    /// A `--max-stale` that no copy keeps to.
+    #[error("--max-stale {given:?} is too short: give at least 1s, for example 10m")]
+    MaxStale {
+        /// What was given.
+        given: Duration,
+    },
+    /// Two that listen at one address.
+    #[error("{flag} and {other} both have the address {address}: give each a port of its own")]
+    SameAddress {
+        /// One flag.
+        flag: &'static str,
+        /// The other one.
+        other: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
     /// A server would read EC2 from itself.
     #[error(
         "{variable}={url} would have Muster read EC2 from its own read API (--ec2-api {address}) in place of AWS: unset {variable} for \

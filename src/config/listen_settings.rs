@@ -111,6 +111,24 @@ impl ListenSettings {
             None => Ok(()),
         }
     }
+
+    /// Checks that what they say can come true.
+    ///
+    /// # Errors
+    /// [`ConfigError::SameAddress`] when two are to listen at one address; and what [`Ec2ApiSettings::check_effect`] finds.
+    pub fn check_effect(&self) -> Result<(), ConfigError> {
+        self.ec2_api.check_effect()?;
+        let all = [("--http", self.http_address()), ("--metrics", self.metrics), ("--ec2-api", self.ec2_api.address)];
+        let mut before: Vec<(&'static str, SocketAddr)> = Vec::new();
+        for (flag, address) in all {
+            let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+            if let Some((other, _)) = before.iter().find(|(_, known)| *known == address) {
+                return Err(ConfigError::SameAddress { flag, other, address });
+            }
+            before.push((flag, address));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +169,31 @@ mod tests {
         let half = ListenSettings { tls_key: Some("k".into()), ..ListenSettings::default() };
         let error = half.check(true).unwrap_err().to_string();
         assert!(error.contains("--tls-key") && error.contains("--tls-cert"), "{error}");
+    }
+
+    #[test]
+    fn two_do_not_listen_at_one_address() {
+        let settings = |http: &str, metrics: &str, ec2_api: &str| {
+            let mut settings = ListenSettings { metrics: metrics.parse().ok(), ..settings(http) };
+            settings.ec2_api.address = ec2_api.parse().ok();
+            settings.check_effect()
+        };
+        for (given, flags) in [
+            (["127.0.0.1:1", "", "127.0.0.1:1"], ["--ec2-api", "--http"]),
+            (["127.0.0.1:2", "127.0.0.1:1", "127.0.0.1:1"], ["--ec2-api", "--metrics"]),
+            (["127.0.0.1:1", "127.0.0.1:1", ""], ["--metrics", "--http"]),
+        ] {
+            let error = settings(given[0], given[1], given[2]).unwrap_err().to_string();
+            assert!(flags.iter().all(|flag| error.contains(flag)) && error.contains("127.0.0.1:1"), "{error}");
+        }
+        for given in [
+            ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"],
+            ["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"],
+            ["127.0.0.1:1", "", "[::1]:1"],
+            ["unix:/run/http.sock", "", "127.0.0.1:1"],
+        ] {
+            assert_eq!(settings(given[0], given[1], given[2]), Ok(()), "{given:?}");
+        }
     }
 
     #[test]

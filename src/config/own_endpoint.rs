@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::Uri;
 
 use super::environment::Environment;
+use super::error::ConfigError;
 
 /// The variables that say where EC2 is, the first of which counts.
 const VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"];
@@ -25,9 +26,22 @@ impl OwnEndpoint {
         if environment.ignores_endpoints() {
             return None;
         }
-        let mut set = VARIABLES.into_iter().filter_map(|name| Some((name, environment.variable(name)?)));
+        Self::among(address, |name| environment.variable(name))
+    }
+
+    /// The same of a process with these variables, which leaves none of them aside.
+    #[must_use]
+    pub fn among<'a>(address: SocketAddr, value: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        let mut set = VARIABLES.into_iter().filter_map(|name| Some((name, value(name)?)));
         let (variable, url) = set.next()?;
         names(url, address).then(|| OwnEndpoint { variable, url: url.to_owned() })
+    }
+
+    /// Why a server that answers at `address` does not start with it.
+    #[must_use]
+    pub fn refusal(self, address: SocketAddr) -> ConfigError {
+        let OwnEndpoint { variable, url } = self;
+        ConfigError::OwnEndpoint { variable, url, address }
     }
 }
 

@@ -126,7 +126,13 @@ impl Selection {
     /// Whether another endpoint than AWS's own is used.
     #[must_use]
     pub fn has_endpoint(&self) -> bool {
-        OF_ENDPOINT.iter().any(|name| self.variable(name).is_some())
+        self.endpoint_variable().is_some()
+    }
+
+    /// The variable that names another endpoint than AWS's own: that of EC2 alone, where both are set.
+    #[must_use]
+    pub fn endpoint_variable(&self) -> Option<&'static str> {
+        OF_ENDPOINT.into_iter().rev().find(|name| self.variable(name).is_some())
     }
 
     /// Whether keys in the environment are the credentials in use. A key without its secret is ignored, and the credentials come

@@ -32,12 +32,15 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// Checks the settings.
+    /// Checks the settings. A detached server has nobody to tell that one has no effect, and serves its clients without it.
     ///
     /// # Errors
-    /// What [`ListenSettings::check`] finds, or an issuer whose tokens may be for any server.
+    /// What [`ListenSettings::check`] and [`ListenSettings::check_effect`] find, or an issuer whose tokens may be for any server.
     pub fn check(self) -> Result<Self, ConfigError> {
         self.listen.check(self.access.lets_in_known_only())?;
+        if !self.detached {
+            self.listen.check_effect()?;
+        }
         match self.access.plans(self.access.public_url.as_ref()) {
             Ok(_) => Ok(self),
             Err(issuer) => Err(ConfigError::NoAudience { issuer }),
@@ -69,6 +72,17 @@ mod tests {
             |detached, http_writes| ServerOptions { detached, http_writes, ..of("[::1]:1") }.is_http_read_only();
         assert!(read_only(true, false));
         assert!(!read_only(true, true) && !read_only(false, false));
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said_where_somebody_is_told() {
+        let idle = |detached| {
+            let mut options = ServerOptions { detached, ..of("127.0.0.1:1") };
+            options.listen.ec2_api.max_stale = Some(Duration::from_mins(1));
+            options.check().map(drop)
+        };
+        assert_eq!(idle(false), Err(ConfigError::Ec2ApiAbsent { flag: "--max-stale" }));
+        assert_eq!(idle(true), Ok(()), "clients of its socket need nothing of it");
     }
 
     #[test]

@@ -110,6 +110,18 @@ pub struct ServerFacts {
     /// Where it answers EC2's read API; absent where it does not, or is of a version that does not say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_api_address: Option<SocketAddr>,
+    /// Whether it does so by TLS; absent where the address is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_api_tls: Option<bool>,
+}
+
+impl ServerFacts {
+    /// The URL of EC2's read API, where the server says it.
+    #[must_use]
+    pub fn read_api_url(&self) -> Option<String> {
+        let scheme = if self.read_api_tls? { "https" } else { "http" };
+        Some(format!("{scheme}://{}", self.read_api_address?))
+    }
 }
 
 /// How EC2's read API answered the requests of a day, in UTC.

@@ -2,6 +2,7 @@
 
 use super::finding::{Check, Finding};
 use crate::aws::profiles::{FileFault, Weight};
+use crate::config::ConfigError;
 
 pub(crate) static CHECK: Check = Check {
     name: "configuration",
@@ -23,6 +24,11 @@ pub(crate) fn judge(faults: &[FileFault], is_needed: bool) -> Vec<Finding> {
         }
     });
     found.collect()
+}
+
+/// That a server with these settings does not start.
+pub(crate) fn unservable(error: &ConfigError) -> Finding {
+    CHECK.failed("flags and file", error.to_string(), "Mend that: `muster serve` refuses to start with it.")
 }
 
 #[cfg(test)]

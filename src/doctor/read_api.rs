@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 
 use futures::future::LocalBoxFuture;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::finding::{Check, Finding, LOCAL};
 use crate::aws::signature::SignatureFault;
+use crate::aws::{AccountPlan, Regions};
 use crate::config::OwnEndpoint;
 use crate::model::text::shown;
-use crate::model::{AccountId, Region};
+use crate::model::{AccountId, Region, Scope};
 
 pub(crate) static CHECK: Check = Check {
     name: "read-api",
@@ -23,8 +25,8 @@ const LONGEST: usize = 600;
 pub struct ReadApi {
     /// Its URL.
     pub url: String,
-    /// The port of its address.
-    pub port: u16,
+    /// Its address.
+    pub address: SocketAddr,
     /// Where the running server of the data directory answers it.
     pub served: ServedReadApi,
     /// How many keys its file has, or why that cannot be used; `None` where there is no file.
@@ -33,8 +35,19 @@ pub struct ReadApi {
     pub own: Option<OwnEndpoint>,
     /// Whether clients with this environment leave the variables of endpoints aside.
     pub is_ignored: bool,
+    /// The proxy that clients with this environment ask for it, if there is one.
+    pub proxy: Option<ProxiedReadApi>,
     /// What asks it.
     pub door: Box<dyn ReadApiDoor>,
+}
+
+/// What has clients ask a proxy for EC2's read API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxiedReadApi {
+    /// The variable that names the proxy.
+    pub variable: &'static str,
+    /// What the variable of exceptions would have to name.
+    pub host: String,
 }
 
 /// Where the running server of a data directory answers EC2's read API.
@@ -104,9 +117,22 @@ pub(crate) async fn look(
     if let Some(Err(why)) = &api.keys {
         findings.push(CHECK.failed("keys", why.as_str(), "Mend the file, and run `muster reload`."));
     }
-    if let Some(finding) = elsewhere(&api.url, api.port, api.served) {
+    if let Some(finding) = elsewhere(&api.url, api.address, api.served) {
         findings.push(finding);
         return findings;
+    }
+    if api.address.port() == 0 {
+        findings.push(CHECK.skipped(&*api.url, "port 0 takes a free port, which only a running server can name"));
+        return findings;
+    }
+    if let Some(ProxiedReadApi { variable, host }) = &api.proxy {
+        let fact =
+            format!("it is set: boto3, the AWS CLI and other clients with this environment ask that proxy for {host}");
+        findings.push(CHECK.warning(
+            *variable,
+            fact,
+            format!("Add {host} to no_proxy, or to NO_PROXY where that is not set, for these clients."),
+        ));
     }
     let answer = match timeout(LOCAL, api.door.ask(region, account)).await {
         Ok(answer) => answer,
@@ -117,16 +143,49 @@ pub(crate) async fn look(
     findings
 }
 
+/// What is asked about: a region, and of several accounts one. The accounts and regions of `plans` that the running server watches, as
+/// `freshness` lists them, go before those of `plans` that it does not list, and these before all others that it watches.
+pub(crate) fn asked_place(plans: &[AccountPlan], freshness: Option<&Value>) -> (Option<Region>, Option<AccountId>) {
+    let listed = freshness.and_then(|said| said.get("scopes")?.as_array()).into_iter().flatten();
+    let listed = listed.filter(|scope| scope.get("no_longer_watched_since").is_none()).filter_map(|scope| {
+        let text = |name: &str| scope.get(name).and_then(Value::as_str);
+        let account = text("account").filter(|account| AccountId::is_valid(account))?;
+        Some(Scope { account: AccountId::new(account), region: Region::new(text("region")?) })
+    });
+    let watched: Vec<Scope> = listed.collect();
+    let is_of = |plan: &AccountPlan, scope: &Scope| match &plan.regions {
+        _ if plan.account.as_ref() != Some(&scope.account) => false,
+        Regions::Named(regions) => regions.contains(&scope.region),
+        Regions::All { .. } => true,
+    };
+    let both = plans.iter().find_map(|plan| watched.iter().find(|scope| is_of(plan, scope)).cloned());
+    let planned = || {
+        let mut all = plans.iter().filter_map(|plan| Some((plan.account.clone()?, plan.regions.known_region()?)));
+        all.next().map(|(account, region)| Scope { account, region })
+    };
+    match both.or_else(planned).or_else(|| watched.into_iter().next()) {
+        Some(Scope { account, region }) => (Some(region), Some(account)),
+        None => (plans.iter().find_map(|plan| plan.regions.known_region()), None),
+    }
+}
+
 /// Says that the running server answers it at another address, or not at all; `None` where neither is known.
-fn elsewhere(url: &str, port: u16, served: ServedReadApi) -> Option<Finding> {
+fn elsewhere(url: &str, given: SocketAddr, served: ServedReadApi) -> Option<Finding> {
+    let is_there = |address: SocketAddr| {
+        let covers = address.ip() == given.ip() || address.ip().is_unspecified() && !given.ip().is_loopback();
+        address.port() == given.port() && covers
+    };
     let fact = match served {
         ServedReadApi::Unknown => return None,
-        ServedReadApi::At(address) if address.port() == port => return None,
+        ServedReadApi::At(address) if is_there(address) => return None,
         ServedReadApi::At(address) => format!("the server of this data directory answers it at {address}"),
         ServedReadApi::Nowhere => "the server of this data directory does not answer it".to_owned(),
     };
     Some(CHECK.failed(url, fact, "Restart the server with this --ec2-api, or give the one that it has."))
 }
+
+/// The codes of answers that only who has signed gets, where a signature is asked for.
+const BEHIND_SIGNATURES: [&str; 4] = ["MusterBusy", "MusterScopeUnavailable", "MusterStale", "Unavailable"];
 
 /// Judges the answer to an unsigned request.
 fn judge(
@@ -155,8 +214,11 @@ fn judge(
     let message = shown(answer.message.as_deref().unwrap_or("an answer that is none of EC2's read API"), LONGEST);
     let of_signature = [SignatureFault::Missing, SignatureFault::NotValid].map(|fault| fault.code());
     let is_unsigned = answer.code.as_deref().is_some_and(|code| of_signature.contains(&code));
+    // Signatures are judged before anything that these tell.
+    let is_judged =
+        answer.asks_for_account || answer.code.as_deref().is_some_and(|code| BEHIND_SIGNATURES.contains(&code));
     match (answer.status, &answer.as_of, &answer.stale) {
-        (200, Some(_), _) | (400, ..) if has_keys && (answer.status == 200 || answer.asks_for_account) => {
+        (200, Some(_), _) | (400 | 503, ..) if has_keys && (answer.status == 200 || is_judged) => {
             let fact = "it answers without a signature, though --ec2-api-keys is given here";
             CHECK.failed(url, fact, "Restart the server with --ec2-api-keys.")
         }
@@ -169,6 +231,14 @@ fn judge(
         (401 | 403, ..) if has_keys && is_unsigned => {
             CHECK.ok(url, "it answers whoever signs with a key of its file of keys")
         }
+        (401 | 403, ..) if is_unsigned => {
+            let fix = "Give --ec2-api-keys as the server has it, or restart the server without it.";
+            CHECK.failed(
+                url,
+                "it answers only what is signed with a key of a file of keys, and none is given here",
+                fix,
+            )
+        }
         (400, ..) if is_unnamed && answer.asks_for_account => {
             CHECK.ok(url, "it answers, and asks which account is meant")
         }
@@ -179,17 +249,67 @@ fn judge(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::finding::Verdict;
     use super::*;
+    use crate::aws::{CredentialPlan, EventPlan};
 
     #[test]
     fn the_server_of_the_data_directory_answers_at_the_address_that_is_configured() {
-        let of = |served| elsewhere("http://127.0.0.1:5", 5, served).map(|finding| (finding.verdict, finding.fact));
+        let given = |given: &str, served| {
+            let found = elsewhere(&format!("http://{given}"), given.parse().unwrap(), served);
+            found.map(|finding| (finding.verdict, finding.fact))
+        };
         let at = |address: &str| ServedReadApi::At(address.parse().unwrap());
-        assert_eq!((of(ServedReadApi::Unknown), of(at("0.0.0.0:5"))), (None, None));
+        let of = |served| given("127.0.0.1:5", served);
+        assert_eq!((of(ServedReadApi::Unknown), of(at("127.0.0.1:5"))), (None, None));
+        assert_eq!((given("10.0.0.7:5", at("0.0.0.0:5")), given("10.0.0.7:5", at("[::]:5"))), (None, None));
+        // What is served to other machines is served by TLS.
+        for (address, server) in [
+            ("127.0.0.1:5", "0.0.0.0:5"),
+            ("0.0.0.0:5", "127.0.0.1:5"),
+            ("10.0.0.7:5", "10.0.0.8:5"),
+            ("127.0.0.1:5", "[::1]:5"),
+        ] {
+            let (verdict, fact) = given(address, at(server)).unwrap();
+            assert!(verdict == Verdict::Failed && fact.contains(server), "{address}: {fact}");
+        }
         let (verdict, fact) = of(at("127.0.0.1:6")).unwrap();
         assert!(verdict == Verdict::Failed && fact.contains("127.0.0.1:6"), "{fact}");
         assert_eq!(of(ServedReadApi::Nowhere).unwrap().0, Verdict::Failed);
+    }
+
+    #[test]
+    fn of_several_accounts_one_that_is_watched_is_asked_about() {
+        let plan = |account: Option<&str>, regions: &[&str]| AccountPlan {
+            account: account.map(AccountId::new),
+            name: None,
+            ou: None,
+            credentials: CredentialPlan::default(),
+            regions: Regions::Named(regions.iter().map(|region| Region::new(*region)).collect()),
+            share_percent: None,
+            events: EventPlan::default(),
+        };
+        let (one, two) = ("111111111111", "222222222222");
+        let place = |account: Option<&str>, region: &str| (Some(Region::new(region)), account.map(AccountId::new));
+        let plans = [plan(None, &["r-0"]), plan(Some(one), &["r-1", "r-2"]), plan(Some(two), &["r-3"])];
+        assert_eq!(asked_place(&plans, None), place(Some(one), "r-1"));
+        let scope = |account: &str, region: &str| json!({"account": account, "region": region});
+        let mut left = scope(one, "r-2");
+        left["no_longer_watched_since"] = json!("2026-11-22T12:55:10Z");
+        let watched = json!({"scopes": [left, scope(two, "r-3")]});
+        assert_eq!(asked_place(&plans, Some(&watched)), place(Some(two), "r-3"));
+        let none_of_them = json!({"scopes": [scope(two, "r-9")]});
+        assert_eq!(asked_place(&plans, Some(&none_of_them)), place(Some(one), "r-1"));
+        // Profiles, whose accounts only AWS tells, and an organization that is not listed yet.
+        assert_eq!(asked_place(&plans[..1], Some(&watched)), place(Some(two), "r-3"));
+        assert_eq!(asked_place(&[], Some(&watched)), place(Some(two), "r-3"));
+        assert_eq!(asked_place(&plans[..1], None), place(None, "r-0"));
+        let all = AccountPlan { regions: Regions::All { home: None }, ..plan(Some(one), &[]) };
+        let elsewhere = json!({"scopes": [scope(two, "r-3"), scope(one, "r-4")]});
+        assert_eq!(asked_place(std::slice::from_ref(&all), Some(&elsewhere)), place(Some(one), "r-4"));
+        assert_eq!(asked_place(&[all], None), place(Some(one), "us-east-1"));
     }
 
     #[test]
@@ -213,6 +333,12 @@ mod tests {
         assert_eq!(of(&Ok(other), true, true, false).0, Verdict::Failed);
         let (verdict, open) = of(&Ok(fresh.clone()), true, true, false);
         assert!(verdict == Verdict::Failed && open.contains("without a signature"), "{open}");
+        for code in BEHIND_SIGNATURES {
+            let status = if code == "Unavailable" { 503 } else { 400 };
+            let unasked = ReadApiAnswer { code: Some(code.to_owned()), ..answer(status, Some("Ask again")) };
+            let (verdict, open) = of(&Ok(unasked), true, true, false);
+            assert!(verdict == Verdict::Failed && open.contains("without a signature"), "{code}: {open}");
+        }
         assert_eq!(of(&Ok(fresh), false, false, false).0, Verdict::Warning, "another server's");
         assert_eq!(of(&Err("refused".to_owned()), false, false, false).0, Verdict::Skipped);
         let (verdict, silent) = of(&Err("refused".to_owned()), false, true, false);
@@ -223,6 +349,7 @@ mod tests {
             (of(&unsigned, true, true, false).0, of(&unsigned, false, true, false).0),
             (Verdict::Ok, Verdict::Failed)
         );
+        assert!(of(&unsigned, false, true, false).1.contains("Give --ec2-api-keys as the server has it"));
         for (status, code) in [(403, "InvalidRequest"), (401, "Unauthorized"), (400, "MissingAuthenticationToken")] {
             let other = Ok(ReadApiAnswer { code: Some(code.to_owned()), ..answer(status, Some("the cause")) });
             let (verdict, told) = of(&other, true, true, false);

@@ -12,6 +12,7 @@ use super::passed_call::PassRefusal;
 use super::place::PlaceError;
 use super::standing::StandingError;
 use super::tag_question::TagQuestionError;
+use super::unknown_filter::UnknownFilter;
 use crate::aws::signature::SignatureFault;
 use crate::model::Timestamp;
 use crate::query::PastError;
@@ -74,7 +75,7 @@ pub enum CopyFault {
         fix: String,
     },
     /// AWS was asked, and its answer is none.
-    #[error("Muster's copy does not have this, and Muster could not ask AWS for it: {why}. {fix}")]
+    #[error("Muster's copy does not have this, and Muster has no answer of AWS to it: {why}. {fix}")]
     Unanswered {
         /// What happened.
         why: String,
@@ -90,6 +91,25 @@ pub enum CopyFault {
         /// The permission that the call needs.
         permission: &'static str,
     },
+    /// It waited too long for one of the turns to be asked of AWS.
+    #[error(
+        "Muster's copy does not have this, and AWS was not asked for it in time: Muster asks AWS for only {most} such answers at once, and \
+         others had all of these turns. Ask again later"
+    )]
+    Queued {
+        /// How many turns there are.
+        most: usize,
+    },
+    /// AWS's answer is longer than what is handed on.
+    #[error(
+        "Muster's copy does not have this, and AWS's answer is longer than the {} MiB that Muster hands on: ask for pages of it (MaxResults, \
+         which is --page-size of the AWS CLI), or send this call to AWS, by a client without AWS_ENDPOINT_URL_EC2",
+        most >> 20
+    )]
+    Overlong {
+        /// How many bytes are handed on at most.
+        most: usize,
+    },
     /// Others have all turns to be answered.
     #[error(
         "Muster answers only so many requests at once, and others were answered for all of the {} seconds that this one waited: ask again \
@@ -101,7 +121,7 @@ pub enum CopyFault {
         waited: Duration,
     },
     /// Its path is none that is served.
-    #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
+    #[error("{}", misled(.0))]
     Path(String),
     /// Its host is none of this machine.
     #[error(
@@ -151,9 +171,9 @@ pub enum CopyFault {
         /// What is not held, or how to ask so that it can be answered.
         why: &'static str,
     },
-    /// No such filter.
-    #[error("The filter '{0}' is invalid")]
-    NoFilter(String),
+    /// A filter that nobody here knows.
+    #[error(transparent)]
+    NoFilter(#[from] UnknownFilter),
     /// A filter of AWS that no description tells anything of.
     #[error(
         "The filter '{0}' is one of AWS's that Muster cannot answer by, because no description shows what it compares. Send this call \
@@ -166,6 +186,12 @@ pub enum CopyFault {
          to AWS"
     )]
     Redacted(String),
+    /// A filter by the values of all tags, of which some are redacted.
+    #[error(
+        "Muster's copy cannot answer by the values of all tags, because it has marks in place of some (--redact-tag-keys): ask by tag:KEY, \
+         or send this call to AWS"
+    )]
+    RedactedSome,
     /// A filter that cannot be used.
     #[error("{0}")]
     Filter(String),
@@ -181,8 +207,8 @@ pub enum CopyFault {
     /// Some of what is named is not in the copy.
     #[error("{said}{}", as_of_copy(said, *as_of))]
     Absent {
-        /// The ids that AWS can be asked for.
-        missed: Option<MissedIds>,
+        /// What AWS can be asked for.
+        missed: Vec<MissedIds>,
         /// The start of the last complete sweep of the copy.
         as_of: Timestamp,
         /// What is said of it by the copy alone.
@@ -244,12 +270,30 @@ impl From<ReadError> for CopyFault {
     }
 }
 
-/// As of when the copy says that something does not exist: AWS may have made it since.
+/// As of when the copy says that something does not exist: AWS may have made it since. It has no quotes, because clients take what
+/// stands between the first and the last quote of AWS's sentence for the ids.
 fn as_of_copy(said: &CopyFault, as_of: Timestamp) -> String {
     match said {
-        CopyFault::Request(_) => format!(" (in Muster's copy as of {as_of})"),
+        CopyFault::Request(_) => format!(" (as of {as_of}, in the copy of Muster)"),
         _ => String::new(),
     }
+}
+
+/// What is said of a path that is none of EC2's read API.
+fn misled(path: &str) -> String {
+    let name = path.trim_matches('/');
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit());
+    let next = match name.split('/').next().unwrap_or_default() {
+        "mcp" | ".well-known" => "MCP is served at the address of --http",
+        "metrics" | "healthz" | "readyz" => "Metrics and probes are served at the address of --metrics, or of --http",
+        _ if is_number(&name.replace('-', "")) => {
+            "Give all 12 digits of the account's number, and nothing between them"
+        }
+        _ => "Give the account's number, and not its name",
+    };
+    format!(
+        "This is EC2's read API of Muster (--ec2-api). Its path is / or an account's, such as /123456789012/, and not {path}. {next}"
+    )
 }
 
 impl CopyFault {
@@ -265,7 +309,7 @@ impl CopyFault {
     /// Whether AWS was asked, and did not answer what was asked for.
     #[must_use]
     pub fn is_of_aws(&self) -> bool {
-        matches!(self, CopyFault::Forbidden { .. } | CopyFault::Unanswered { .. })
+        matches!(self, CopyFault::Forbidden { .. } | CopyFault::Unanswered { .. } | CopyFault::Overlong { .. })
     }
 
     /// AWS's code, or one of Muster's own where AWS has none.
@@ -277,7 +321,7 @@ impl CopyFault {
             CopyFault::Unpassed { fault, .. } => fault.code(),
             CopyFault::Forbidden { .. } => "UnauthorizedOperation",
             // SDKs repeat AWS's own code for this by themselves, and it has been waited for already.
-            CopyFault::Crowded { .. } | CopyFault::Busy { .. } => "MusterBusy",
+            CopyFault::Crowded { .. } | CopyFault::Queued { .. } | CopyFault::Busy { .. } => "MusterBusy",
             CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })
@@ -289,11 +333,13 @@ impl CopyFault {
             }
             CopyFault::Beyond { .. }
             | CopyFault::TooLong { .. }
+            | CopyFault::Overlong { .. }
             | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
             CopyFault::Tags(TagQuestionError::NoFilter(_))
             | CopyFault::NoFilter(_)
             | CopyFault::LackedFilter(_)
             | CopyFault::Redacted(_)
+            | CopyFault::RedactedSome
             | CopyFault::Filter(_) => "InvalidParameterValue",
             CopyFault::Owner(_) => "InvalidUserID.Malformed",
             CopyFault::Token => "InvalidNextToken",
@@ -341,14 +387,73 @@ impl CopyFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ec2_api::id_codes;
 
     #[test]
     fn what_the_copy_says_does_not_exist_did_not_at_its_moment() {
         let said = Box::new(CopyFault::Request(Ec2Fault::NoDefaultVpc));
-        let absent = CopyFault::Absent { missed: None, as_of: crate::model::fixtures::at_millis(0), said };
+        let absent = CopyFault::Absent { missed: Vec::new(), as_of: crate::model::fixtures::at_millis(0), said };
         assert_eq!((absent.code(), absent.status()), ("VPCIdNotSpecified", 400));
-        let told = "No default VPC for this user (in Muster's copy as of 1970-01-01T00:00:00.000Z)";
+        let told = "No default VPC for this user (as of 1970-01-01T00:00:00.000Z, in the copy of Muster)";
         assert_eq!((absent.to_string().as_str(), absent.as_of().is_some()), (told, true));
+    }
+
+    /// The ids were wrong for Cloud Custodian, which takes them out of AWS's sentences so, when the words added had an apostrophe.
+    #[test]
+    fn clients_find_the_ids_between_the_quotes_of_every_sentence() {
+        let between = |said: &str, from: &str, to: &str| {
+            let (start, end) = (said.find(from)? + from.len(), said.rfind(to)?);
+            said.get(start..end).map(str::to_owned)
+        };
+        let absent = |fault| {
+            let as_of = crate::model::fixtures::at_millis(0);
+            CopyFault::Absent { missed: Vec::new(), as_of, said: Box::new(CopyFault::Request(fault)) }.to_string()
+        };
+        let mut quoted = 0;
+        for kind in crate::kinds::KINDS {
+            let codes = id_codes::of(kind).unwrap();
+            let ids = ["1", "2"].map(|last| format!("{}0123456789abcdef{last}", kind.prefix.unwrap_or("i-")));
+            for ids in [&ids[..1], &ids[..]] {
+                let said = absent(Ec2Fault::UnknownIds { codes, ids: ids.to_vec() });
+                let plain = codes.unknown_message(ids);
+                let added = said.strip_prefix(&plain).unwrap();
+                assert!(added.starts_with(" (as of ") && !added.contains(['\'', '"', '`', '\u{2019}']), "{said}");
+                let (from, to) = if kind.slug == "image" { ("'[", "]'") } else { ("'", "'") };
+                match between(&said, from, to) {
+                    Some(found) => assert_eq!(found, ids.join(", "), "{said}"),
+                    None => assert_eq!(kind.slug, "nat-gateway", "{said}"),
+                }
+                quoted += usize::from(kind.slug != "nat-gateway");
+            }
+        }
+        assert!(quoted >= 24, "{quoted}");
+        let (names, vpc) = (vec!["web".to_owned()], "vpc-1".to_owned());
+        for fault in [
+            Ec2Fault::UnknownGroups { names, vpc },
+            Ec2Fault::UnknownIds { codes: &id_codes::PUBLIC_IPS, ids: vec!["1.2.3.4".to_owned()] },
+        ] {
+            let plain = fault.to_string();
+            let said = absent(fault);
+            assert_eq!(between(&said, "'", "'"), between(&plain, "'", "'"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_something_else_is_answered_with_where_that_is() {
+        for (path, next) in [
+            ("/mcp", "--http"),
+            ("/mcp/", "--http"),
+            ("/.well-known/oauth-protected-resource", "--http"),
+            ("/metrics", "--metrics"),
+            ("/readyz", "--metrics"),
+            ("/second/", "number, and not its name"),
+            ("/1234-5678-9012/", "12 digits"),
+            ("/12345/", "12 digits"),
+        ] {
+            let said = CopyFault::Path(path.to_owned()).to_string();
+            assert!(said.starts_with("This is EC2's read API of Muster") && said.contains(path), "{said}");
+            assert!(said.contains(next), "{said}");
+        }
     }
 
     #[test]
@@ -361,6 +466,9 @@ mod tests {
             (CopyFault::Place(PlaceError::NoAccount(String::new())), "MusterScopeUnavailable", 400),
             (CopyFault::Defect, "MusterInternalFailure", 400),
             (CopyFault::Crowded { permission: "ec2:DescribeImages" }, "MusterBusy", 400),
+            (CopyFault::Queued { most: 8 }, "MusterBusy", 400),
+            (CopyFault::Overlong { most: 32 << 20 }, "UnsupportedOperation", 400),
+            (CopyFault::Unanswered { why: String::new(), fix: String::new() }, "MusterScopeUnavailable", 400),
             (CopyFault::WebPage, "InvalidRequest", 403),
             (CopyFault::OwnCall, "InvalidRequest", 400),
         ] {

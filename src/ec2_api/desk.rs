@@ -11,6 +11,7 @@ use super::damage_concern::may_lack;
 use super::fault::Ec2Fault;
 use super::found_page::FoundPage;
 use super::kind_search::KindSearch;
+use super::missed_ids::MissStance;
 use super::place::AskedPlace;
 use super::question::DescribeQuestion;
 use super::request::Ec2Request;
@@ -43,6 +44,8 @@ pub struct Ec2Desk {
     pub max_stale: Option<Duration>,
     /// Which instances belong together.
     pub books: ReservationBooks,
+    /// What becomes of what the copy does not have.
+    pub stance: MissStance,
 }
 
 /// An answer from the copy.
@@ -108,13 +111,11 @@ impl Ec2Desk {
             return Err(Ec2Fault::DryRun.into());
         }
         let before = self.store.snapshot()?.seq();
-        let longest = self.max_stale;
-        let search = KindSearch { longest, ..KindSearch::new(&self.store, &self.books, &question, scope) };
-        let found = match search.found(&standing, now) {
-            // Retention went past the moment while it was read: a page goes on from now.
-            Err(CopyFault::Past(PastError::Outrun { .. })) => search.found(&standing, now),
-            found => found,
-        };
+        let (longest, stance) = (self.max_stale, self.stance);
+        let absent = states.iter().find(|state| state.scope == scope).and_then(|state| state.absent.clone());
+        let search = KindSearch::new(&self.store, &self.books, &question, scope);
+        let search = KindSearch { longest, stance, absent, ..search };
+        let found = not_outrun(|| search.found(&standing, now));
         let seq = match &found {
             Ok(found) => Some(found.seq),
             Err(CopyFault::Absent { .. }) => Some(before),
@@ -221,12 +222,8 @@ impl Ec2Desk {
         }
         // Of no kind at all there is nothing that could be out of date.
         let standing = standing.unwrap_or(CopyStanding { as_of: now, stale: None, doubt: None });
-        let search = || found_tags(&self.store, &page, &scope, now, self.max_stale, standing.as_of);
-        let found = match search() {
-            // Retention went past the moment while it was read: a page goes on from now.
-            Err(CopyFault::Past(PastError::Outrun { .. })) => search()?,
-            found => found?,
-        };
+        let search = || found_tags(&self.store, &page, &scope, now, self.max_stale, &standing, self.stance);
+        let found = not_outrun(search)?;
         let filter = ScopeFilter::from(&scope);
         for kind in &page.question.kinds {
             self.intact(kind, &filter, found.seq, page.cursor.is_some())?;
@@ -293,6 +290,14 @@ impl Ec2Desk {
             self.freshness.hurry(&one);
         }
         Ok(standing(kind, scope, state, self.freshness.trouble().as_ref(), now, self.max_stale)?)
+    }
+}
+
+/// What a search finds. Where retention goes past its moment while it reads, it is made once more: a page goes on from now.
+fn not_outrun(search: impl Fn() -> Result<FoundPage, CopyFault>) -> Result<FoundPage, CopyFault> {
+    match search() {
+        Err(CopyFault::Past(PastError::Outrun { .. })) => search(),
+        found => found,
     }
 }
 

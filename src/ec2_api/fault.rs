@@ -40,7 +40,10 @@ pub enum Ec2Fault {
     )]
     Changes(&'static str),
     /// It is of another version of the API.
-    #[error("The requested version ({0}) of service AmazonEC2 does not exist. Use 2016-11-15.")]
+    #[error(
+        "Muster answers version 2016-11-15 of EC2's API only, and this request is of version {0}. Send it to AWS, by a client without \
+         AWS_ENDPOINT_URL_EC2."
+    )]
     Version(String),
     /// The action has no such parameter.
     #[error("The parameter {name} is not recognized: {action} has no parameter of this name.")]
@@ -73,12 +76,29 @@ pub enum Ec2Fault {
         /// How many there may be.
         most: usize,
     },
+    /// More instances are named than one question for their status can have.
+    #[error(
+        "{count} exceeds the maximum number of instance IDs that can be specified ({most}). Please specify fewer than {most} instance \
+         IDs."
+    )]
+    TooManyInstances {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A filter has no values.
     #[error("The filter '{0}' has no values")]
     NoValues(String),
+    /// There are too many filters.
+    #[error("The maximum number of filters specified on a single call is {0}")]
+    Filters(usize),
     /// Filters have too many values.
-    #[error("The maximum number of filter values specified on a single call is 200")]
-    FilterValues,
+    #[error("The maximum number of filter values specified on a single call is {0}")]
+    FilterValues(usize),
+    /// A value of a filter is too long.
+    #[error("The maximum length for a filter value is {0} characters")]
+    FilterLength(usize),
     /// Two parameters exclude each other.
     #[error("The parameter {one} cannot be used with the parameter {other}")]
     Combination {
@@ -146,9 +166,10 @@ impl Ec2Fault {
             Ec2Fault::Value { .. } | Ec2Fault::TooMany { .. } | Ec2Fault::NoValues(_) | Ec2Fault::UnknownPlace(_) => {
                 "InvalidParameterValue"
             }
-            Ec2Fault::FilterValues => "FilterLimitExceeded",
+            Ec2Fault::TooManyInstances { .. } => "InvalidRequest",
+            Ec2Fault::Filters(_) | Ec2Fault::FilterValues(_) | Ec2Fault::FilterLength(_) => "FilterLimitExceeded",
             Ec2Fault::Combination { .. } => "InvalidParameterCombination",
-            Ec2Fault::MalformedId { codes, .. } => codes.malformed,
+            Ec2Fault::MalformedId { codes, id } => codes.malformed(id),
             Ec2Fault::UnknownIds { codes, .. } => codes.unknown,
             Ec2Fault::UnknownGroups { .. } => "InvalidGroup.NotFound",
             Ec2Fault::NoDefaultVpc => "VPCIdNotSpecified",

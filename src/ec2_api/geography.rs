@@ -5,7 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::Instrument;
 
+use crate::aws::own_call::Askers;
 use crate::aws::{Aws, AwsError};
 use crate::model::{AccountId, Document, Scope, Timestamp};
 
@@ -45,10 +50,16 @@ pub struct GeographyListing {
 
 /// The listings that are known. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Geographies(Arc<Mutex<BTreeMap<Geography, AskedGeography>>>);
+pub struct Geographies {
+    known: SharedGeographies,
+    /// The calls that list. They go on without whoever asked first, and end with what holds them.
+    calls: Arc<Mutex<JoinSet<()>>>,
+}
 
-/// A listing that is asked for by one at a time.
-type AskedGeography = Arc<tokio::sync::Mutex<KeptGeography>>;
+type SharedGeographies = Arc<Mutex<BTreeMap<Geography, KeptGeography>>>;
+
+/// What AWS lists anew, or why not.
+type Relisting = Result<GeographyListing, AwsError>;
 
 /// What is known of a listing.
 #[derive(Debug, Default)]
@@ -56,6 +67,8 @@ struct KeptGeography {
     listed: Option<(Arc<[Document]>, Timestamp)>,
     /// The last failure of each scope to list anew, since the listing.
     failed: BTreeMap<Scope, (AwsError, Timestamp)>,
+    /// What the call of each scope that is asked now will tell.
+    asked: BTreeMap<Scope, watch::Receiver<Option<Relisting>>>,
 }
 
 impl KeptGeography {
@@ -66,31 +79,21 @@ impl KeptGeography {
         Some(GeographyListing { places: Arc::clone(places), at: *at, stale: None })
     }
 
-    /// What AWS lists anew, as `scope` tells it, unless that failed moments ago.
-    async fn list(
-        &mut self,
-        aws: &Aws,
-        geography: &Geography,
-        scope: &Scope,
-        now: Timestamp,
-    ) -> Result<GeographyListing, AwsError> {
-        if let Some((error, _)) = self.failed.get(scope).filter(|(_, at)| now.since(*at) < PAUSE) {
-            return Err(error.clone());
-        }
-        let listed = match geography {
-            Geography::Regions(_) => aws.every_region(scope).await,
-            Geography::Zones(_) => aws.every_zone(scope).await,
-        };
-        match listed {
-            Ok((places, at)) => {
-                let places: Arc<[Document]> = places.into();
-                *self = KeptGeography { listed: Some((Arc::clone(&places), at)), failed: BTreeMap::new() };
-                Ok(GeographyListing { places, at, stale: None })
+    /// What `scope` is said without asking AWS: what is known, or that it failed moments ago to list anew.
+    fn known(&self, scope: &Scope, now: Timestamp, age: ListingAge) -> Option<Relisting> {
+        let failed = || self.failed.get(scope).filter(|(_, at)| now.since(*at) < PAUSE);
+        self.fresh(now, age).map(Ok).or_else(|| failed().map(|(error, _)| Err(error.clone())))
+    }
+
+    /// Remembers what `scope` told at `now`.
+    fn take(&mut self, scope: &Scope, now: Timestamp, told: &Relisting) {
+        self.asked.remove(scope);
+        match told {
+            Ok(listing) => {
+                self.listed = Some((Arc::clone(&listing.places), listing.at));
+                self.failed.clear();
             }
-            Err(error) => {
-                self.failed.insert(scope.clone(), (error.clone(), now));
-                Err(error)
-            }
+            Err(error) => drop(self.failed.insert(scope.clone(), (error.clone(), now))),
         }
     }
 
@@ -113,8 +116,8 @@ impl KeptGeography {
 }
 
 impl Geographies {
-    /// What AWS lists, as `scope` tells it, or else `other`, where that is asked for as well. Those who ask for the same ask once. `now`
-    /// is the time, and `age` how old a listing may be.
+    /// What AWS lists, as `scope` tells it, or else `other`, where that is asked for as well. Those who ask for the same ask once, and
+    /// whoever asks for what is known waits for nobody. `now` is the time, and `age` how old a listing may be.
     ///
     /// # Errors
     /// [`AwsError`] of `scope`: AWS did not list, and what it listed before is too old, or Muster is no longer allowed to see it.
@@ -126,29 +129,86 @@ impl Geographies {
         now: Timestamp,
         age: ListingAge,
     ) -> Result<GeographyListing, AwsError> {
-        let asked = Arc::clone(self.0.lock().entry(geography.clone()).or_default());
-        let mut kept = asked.lock().await;
-        if let Some(fresh) = kept.fresh(now, age) {
-            return Ok(fresh);
-        }
-        let longest = age.longest;
-        let error = match kept.list(aws, geography, scope, now).await {
+        let error = match self.relisted(aws, geography, scope, now, age).await {
             Ok(listing) => return Ok(listing),
             Err(error) => error,
         };
-        let Some(other) = other else { return kept.despite(&error, now, longest) };
-        match kept.list(aws, geography, other, now).await {
+        let despite = |error: &AwsError| match self.known.lock().get(geography) {
+            Some(kept) => kept.despite(error, now, age.longest),
+            None => Err(error.clone()),
+        };
+        let Some(other) = other else { return despite(&error) };
+        match self.relisted(aws, geography, other, now, age).await {
             Ok(listing) => Ok(listing),
             // One that fails in passing does not say that Muster may not see it.
-            Err(second) => {
-                kept.despite(&error, now, longest).or_else(|_| kept.despite(&second, now, longest)).or(Err(error))
-            }
+            Err(second) => despite(&error).or_else(|_| despite(&second)).or(Err(error)),
         }
+    }
+
+    /// What is known, or else what AWS lists anew, as `scope` tells it, unless that failed moments ago.
+    async fn relisted(
+        &self,
+        aws: &Aws,
+        geography: &Geography,
+        scope: &Scope,
+        now: Timestamp,
+        age: ListingAge,
+    ) -> Relisting {
+        let mut told = {
+            let mut known = self.known.lock();
+            let kept = known.entry(geography.clone()).or_default();
+            if let Some(known) = kept.known(scope, now, age) {
+                return known;
+            }
+            if let Some(told) = kept.asked.get(scope).filter(|told| told.has_changed().is_ok()) {
+                told.clone()
+            } else {
+                let told = self.ask(aws, geography, scope, now);
+                kept.asked.insert(scope.clone(), told.clone());
+                told
+            }
+        };
+        let unlisted = || Err(aws.unlisted(scope, matches!(geography, Geography::Zones(_))));
+        match told.wait_for(Option::is_some).await {
+            Ok(told) => told.clone().unwrap_or_else(unlisted),
+            Err(_) => unlisted(),
+        }
+    }
+
+    /// Asks AWS in a task of its own, which remembers what it tells.
+    fn ask(
+        &self,
+        aws: &Aws,
+        geography: &Geography,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> watch::Receiver<Option<Relisting>> {
+        let (teller, told) = watch::channel(None);
+        let (aws, geography, scope, known) = (aws.clone(), geography.clone(), scope.clone(), Arc::clone(&self.known));
+        let call = async move {
+            let begun = Instant::now();
+            let listed = match &geography {
+                Geography::Regions(_) => aws.every_region(&scope).await,
+                Geography::Zones(_) => aws.every_zone(&scope).await,
+            };
+            let listed = listed.map(|(places, at)| GeographyListing { places: places.into(), at, stale: None });
+            if let Some(kept) = known.lock().get_mut(&geography) {
+                kept.take(&scope, now + begun.elapsed(), &listed);
+            }
+            drop(teller.send_replace(Some(listed)));
+        };
+        let mut calls = self.calls.lock();
+        while calls.try_join_next().is_some() {}
+        // It is made for those who asked first.
+        calls.spawn(Askers::current().during(call).in_current_span());
+        told
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures::future::join_all;
 
     use super::*;
@@ -200,6 +260,42 @@ mod tests {
         assert_eq!(server.asked().len(), 3, "nor is AWS asked again at once");
         assert!(asked(&known, &server, 31, None).await.is_err());
         assert_eq!(server.asked().len(), 4);
+    }
+
+    /// One name that nobody knows keeps asking AWS for a newer listing, which must not stall those whom the known one suffices.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn whoever_needs_no_newer_listing_waits_for_none_and_one_that_is_left_goes_on() {
+        let (go_on, gate) = std::sync::mpsc::channel::<()>();
+        let (gate, calls) = (Mutex::new(gate), Arc::new(AtomicUsize::new(0)));
+        let begun = Arc::clone(&calls);
+        let server = Scripted::answering(move |form| {
+            if form.contains("Action=GetCallerIdentity") {
+                return Reply::identified(scope().account.as_str());
+            }
+            if begun.fetch_add(1, Ordering::SeqCst) == 1 {
+                // Else what this thread was to run next would wait for it as well.
+                tokio::task::block_in_place(|| gate.lock().recv().unwrap());
+            }
+            Reply::ok(REGIONS)
+        })
+        .await;
+        let (known, aws, regions) = (Geographies::default(), server.aws(), Geography::Regions(scope().account));
+        let of = |minutes: i64, fresh: Duration| {
+            let (known, aws, regions) = (known.clone(), aws.clone(), regions.clone());
+            let now = at_millis(aws.clock().now().as_millis() + minutes * 60_000);
+            async move { known.of(&aws, &regions, (&scope(), None), now, ListingAge { fresh, longest: None }).await }
+        };
+        of(0, DAY).await.unwrap();
+        let mut left = JoinSet::new();
+        left.spawn(of(2, Duration::from_mins(1)));
+        while calls.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let at_once = tokio::time::timeout(Duration::from_secs(5), of(2, DAY)).await;
+        assert_eq!(at_once.expect("it waits for nobody").unwrap().stale, None);
+        left.shutdown().await;
+        let joined = tokio::join!(of(2, Duration::from_mins(1)), async { go_on.send(()).unwrap() }).0;
+        assert_eq!((joined.unwrap().places.len(), calls.load(Ordering::SeqCst)), (1, 2));
     }
 
     #[tokio::test]

@@ -40,7 +40,14 @@ pub enum KeyOwner {
 
 /// The accounts of keys. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct KeyOwners(Arc<Mutex<HashMap<String, AskedKey>>>);
+pub struct KeyOwners(Arc<Mutex<HashMap<String, UsedKey>>>);
+
+/// A key, and when a request was last signed with it.
+#[derive(Debug)]
+struct UsedKey {
+    asked: AskedKey,
+    used: Instant,
+}
 
 /// A key that is asked about by one at a time.
 type AskedKey = Arc<tokio::sync::Mutex<KeptOwner>>;
@@ -94,22 +101,29 @@ impl KeyOwners {
         owner
     }
 
-    /// What is remembered of a key. Where there are too many, those make room whose accounts are not known; where all are, it is not
-    /// remembered.
+    /// What is remembered of a key that is used now. Where there are too many, the one makes room that was not used for the longest time:
+    /// one whose account is not known, if there is any, since clients may sign with anything.
     fn asked(&self, key: &str) -> AskedKey {
-        let mut kept = self.0.lock();
-        if let Some(asked) = kept.get(key) {
-            return Arc::clone(asked);
+        let (mut kept, used) = (self.0.lock(), Instant::now());
+        if let Some(known) = kept.get_mut(key) {
+            known.used = used;
+            return Arc::clone(&known.asked);
         }
         if kept.len() >= MOST {
-            let is_untold = |asked: &AskedKey| asked.try_lock().is_ok_and(|kept| !matches!(*kept, KeptOwner::Told(_)));
-            kept.retain(|_, asked| !is_untold(asked));
+            let unused = kept.iter().min_by_key(|(_, known)| (!known.is_untold(), known.used));
+            let unused = unused.map(|(key, _)| key.clone());
+            unused.and_then(|key| kept.remove(&key));
         }
         let asked = AskedKey::default();
-        if kept.len() < MOST {
-            kept.insert(key.to_owned(), Arc::clone(&asked));
-        }
+        kept.insert(key.to_owned(), UsedKey { asked: Arc::clone(&asked), used });
         asked
+    }
+}
+
+impl UsedKey {
+    /// Whether its account is not known, and not asked for either.
+    fn is_untold(&self) -> bool {
+        self.asked.try_lock().is_ok_and(|kept| !matches!(*kept, KeptOwner::Told(_)))
     }
 }
 
@@ -181,19 +195,47 @@ mod tests {
         assert_eq!(after(&KeptOwner::Unasked, 0, true), None);
     }
 
+    fn key(number: usize) -> String {
+        format!("AKIA{number:016}")
+    }
+
+    async fn told(owners: &KeyOwners, number: usize) {
+        *owners.asked(&key(number)).lock().await = KeptOwner::Told(AccountId::new("111111111111"));
+    }
+
     #[tokio::test]
     async fn keys_whose_accounts_are_known_stay_and_others_make_room() {
         let owners = KeyOwners::default();
         for number in 0..MOST {
-            let asked = owners.asked(&format!("AKIA{number:016}"));
+            owners.asked(&key(number));
             if number < 10 {
-                *asked.lock().await = KeptOwner::Told(AccountId::new("111111111111"));
+                told(&owners, number).await;
             }
         }
-        assert_eq!(owners.0.lock().len(), MOST);
         let asked = owners.asked("AKIAIOSFODNN7EXAMPLE");
-        assert_eq!(owners.0.lock().len(), 11);
+        assert_eq!(owners.0.lock().len(), MOST);
         assert!(Arc::ptr_eq(&asked, &owners.asked("AKIAIOSFODNN7EXAMPLE")), "whoever asks for the same key asks once");
-        assert!(matches!(*owners.asked("AKIA0000000000000009").lock().await, KeptOwner::Told(_)));
+        assert!(matches!(*owners.asked(&key(9)).lock().await, KeptOwner::Told(_)));
+        assert!(!owners.0.lock().contains_key(&key(10)), "the one that was not used for the longest time");
+    }
+
+    /// Temporary keys come anew every hour: the thousandth was the last that was remembered.
+    #[tokio::test(start_paused = true)]
+    async fn a_new_key_takes_the_place_of_the_one_that_was_not_used_for_the_longest_time() {
+        let owners = KeyOwners::default();
+        for number in 0..MOST {
+            told(&owners, number).await;
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        owners.asked(&key(0));
+        for number in MOST..MOST + 20 {
+            let asked = owners.asked(&key(number));
+            assert!(Arc::ptr_eq(&asked, &owners.asked(&key(number))), "whoever asks for the same key asks once");
+            told(&owners, number).await;
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let kept = owners.0.lock();
+        assert_eq!((kept.len(), kept.contains_key(&key(0)), kept.contains_key(&key(1))), (MOST, true, false));
+        assert!((MOST..MOST + 20).all(|number| kept.contains_key(&key(number))));
     }
 }

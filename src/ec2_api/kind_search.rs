@@ -10,13 +10,15 @@ use super::default_vpc::default_vpc;
 use super::fault::Ec2Fault;
 use super::found_page::{FoundPage, PART, PARTS};
 use super::id_codes;
-use super::missed_ids::MissedIds;
+use super::missed_ids::{AskedBy, MissStance, MissedIds};
 use super::question::DescribeQuestion;
-use super::reservation_book::{FollowedBook, ReservationBooks, ReservationMembers};
+use super::request::FILTER_LENGTH;
+use super::reservation_book::{FollowedBook, ReservationBooks};
+use super::reservation_turns::ReservationTurns;
 use super::standing::CopyStanding;
 use super::walk_mark::WalkMark;
-use crate::kinds::{INSTANCE, KindSpec, by_slug};
-use crate::model::{Document, Kind, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::kinds::{INSTANCE, KindSpec, VPC, by_slug};
+use crate::model::{Document, Kind, LogId, ResourceId, Scope, ScopeFilter, Seq, Timestamp};
 use crate::query::document_walk::WalkedDocument;
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
 use crate::query::{Cursor, Filters, PastError, Point};
@@ -38,6 +40,10 @@ pub struct KindSearch<'q> {
     pub filter: ScopeFilter,
     /// How long ago a walk may have begun, if that is less than for any walk.
     pub longest: Option<Duration>,
+    /// What becomes of what is named and not held.
+    pub stance: MissStance,
+    /// The ids that AWS, asked for them by the last complete sweep, does not know.
+    pub absent: Option<Arc<BTreeSet<Arc<str>>>>,
 }
 
 impl<'q> KindSearch<'q> {
@@ -45,7 +51,17 @@ impl<'q> KindSearch<'q> {
     #[must_use]
     pub fn new(store: &'q Store, books: &'q ReservationBooks, question: &'q DescribeQuestion, scope: Scope) -> Self {
         let (kind, filter) = (question.kind.kind(), ScopeFilter::from(&scope));
-        KindSearch { store, books, question, kind, scope, filter, longest: None }
+        KindSearch {
+            store,
+            books,
+            question,
+            kind,
+            scope,
+            filter,
+            longest: None,
+            stance: MissStance::Copy,
+            absent: None,
+        }
     }
 
     /// What answers the question at `now`. Blocks while it reads.
@@ -62,7 +78,10 @@ impl<'q> KindSearch<'q> {
         }
         let cursor = self.question.cursor.as_ref();
         let step = ground.step(cursor, self.longest);
-        self.page(&step, ground.log, &WalkMark::of(&step, cursor, standing.as_of), self.question.limit)
+        let mark = WalkMark::of(&step, cursor, standing.as_of);
+        let cursor = cursor.filter(|cursor| self.is_reserved() && cursor.log == ground.log);
+        let mark = mark.with_legs(&step, cursor);
+        self.page(&step, ground.log, &mark, self.question.limit)
     }
 
     /// What follows the part of an answer without pages that ended with `cursor`, as of the same moment, however long ago it was.
@@ -73,6 +92,11 @@ impl<'q> KindSearch<'q> {
     pub fn part_after(&self, cursor: &Cursor) -> Result<FoundPage, CopyFault> {
         let (step, mark) = WalkMark::going_on(cursor).ok_or(CopyFault::Token)?;
         self.page(&step, cursor.log, &mark, Some(PART))
+    }
+
+    /// Whether the resources are of reservations, which stay together.
+    fn is_reserved(&self) -> bool {
+        self.question.kind.slug == INSTANCE.slug
     }
 
     fn walk(&self) -> WalkQuery<'_> {
@@ -99,29 +123,58 @@ impl<'q> KindSearch<'q> {
                 None => unknown.push(id.id.to_string()),
             }
         }
+        let (mut missed, mut said) = (Vec::new(), Vec::new());
         if !unknown.is_empty() {
-            return Err(self.unknown_ids(unknown, standing, point)?);
+            missed.push(self.missed(self.question.kind, unknown.clone(), AskedBy::Ids));
+            said.push(self.unknown_ids(unknown, standing, point)?);
         }
         if !self.question.public_ips.is_empty() {
             let ips = &self.question.public_ips;
-            let missing = self.called(ips, point, &mut wanted, |document| document.text("PublicIp"))?;
-            if !missing.is_empty() {
-                let fault = Ec2Fault::UnknownIds { codes: &id_codes::PUBLIC_IPS, ids: missing.clone() };
-                return Err(absent(None, standing, gone(fault, missing, standing)));
+            let unknown = self.called(ips, point, &mut wanted, |document| document.text("PublicIp"))?;
+            if !unknown.is_empty() {
+                let by = AskedBy::Filters(vec![("public-ip", unknown.clone())]);
+                missed.push(self.missed(self.question.kind, unknown.clone(), by));
+                let fault = Ec2Fault::UnknownIds { codes: &id_codes::PUBLIC_IPS, ids: unknown.clone() };
+                said.push(self.gone(fault, unknown, standing));
             }
         }
         if !self.question.group_names.is_empty() {
             let names = &self.question.group_names;
-            let Some(vpc) = default_vpc(self.store, &self.scope, point)? else {
-                return Err(absent(None, standing, gone(Ec2Fault::NoDefaultVpc, names.clone(), standing)));
-            };
-            let missing = self.called(names, point, &mut wanted, |document| {
-                document.text("GroupName").filter(|_| document.text("VpcId") == Some(vpc.as_str()))
-            })?;
-            if !missing.is_empty() {
-                let fault = Ec2Fault::UnknownGroups { names: missing.clone(), vpc };
-                return Err(absent(None, standing, gone(fault, missing, standing)));
+            if let Some(vpc) = default_vpc(self.store, &self.scope, point)? {
+                let unknown = self.called(names, point, &mut wanted, |document| {
+                    document.text("GroupName").filter(|_| document.text("VpcId") == Some(vpc.as_str()))
+                })?;
+                if !unknown.is_empty() {
+                    let fault = Ec2Fault::UnknownGroups { names: unknown.clone(), vpc: vpc.clone() };
+                    // Where the copy is old, there may be another default VPC, whose groups AWS was not asked for.
+                    said.push(match &standing.stale {
+                        Some(why) => CopyFault::Unsure { names: unknown.clone(), why: why.clone() },
+                        None => fault.into(),
+                    });
+                    let asked = askable(&unknown);
+                    if !asked.is_empty() {
+                        let filters = vec![("group-name", asked.clone()), ("vpc-id", vec![vpc])];
+                        missed.push(self.missed(self.question.kind, asked, AskedBy::Filters(filters)));
+                    }
+                }
+            } else {
+                // One that was made since, with its groups.
+                let of_vpc = AskedBy::Filters(vec![("is-default", vec!["true".to_owned()])]);
+                missed.push(self.missed(VPC, names.clone(), of_vpc));
+                let asked = askable(names);
+                if !asked.is_empty() {
+                    let of_groups = AskedBy::Filters(vec![("group-name", asked.clone())]);
+                    missed.push(self.missed(self.question.kind, asked, of_groups));
+                }
+                said.push(self.gone(Ec2Fault::NoDefaultVpc, names.clone(), standing));
             }
+        }
+        if let Some(said) = said.into_iter().next() {
+            return Err(match said {
+                // By what AWS said a moment ago.
+                said @ CopyFault::Request(_) if self.stance == MissStance::Asked => said,
+                said => CopyFault::Absent { missed, as_of: standing.as_of, said: Box::new(said) },
+            });
         }
         let mut documents = Vec::with_capacity(wanted.len());
         for id in wanted {
@@ -165,22 +218,46 @@ impl<'q> KindSearch<'q> {
     /// What is said of ids that are not in the copy.
     fn unknown_ids(&self, ids: Vec<String>, standing: &CopyStanding, point: Point) -> Result<CopyFault, PastError> {
         let kind = self.question.kind;
-        let said = if let Some(whole) = self.whole_held(&ids, point)? {
+        if let Some(whole) = self.whole_held(&ids, point)? {
             let why =
                 format!("it has {} of such ids, and their {} are seen apart from them", whole.plural, kind.plural);
-            CopyFault::Unsure { names: ids.clone(), why }
-        } else if kind.own_only {
+            return Ok(CopyFault::Unsure { names: ids, why });
+        }
+        if let Some(fault) = self.unknown_to_aws(&ids, standing) {
+            return Ok(fault.into());
+        }
+        if kind.own_only {
             // It may be another owner's.
             let (action, what) = (self.question.action, ids.join(", "));
             let why = "it holds what the account itself owns, and images that its instances use, and not that";
-            CopyFault::Beyond { action, what, why }
-        } else {
-            match id_codes::of(kind) {
-                Some(codes) => gone(Ec2Fault::UnknownIds { codes, ids: ids.clone() }, ids.clone(), standing),
-                None => CopyFault::Unsure { names: ids.clone(), why: "it cannot be told".to_owned() },
-            }
-        };
-        Ok(absent(Some(MissedIds { kind, scope: Box::new(self.scope.clone()), ids }), standing, said))
+            return Ok(CopyFault::Beyond { action, what, why });
+        }
+        Ok(match id_codes::of(kind) {
+            Some(codes) => self.gone(Ec2Fault::UnknownIds { codes, ids: ids.clone() }, ids, standing),
+            None => CopyFault::Unsure { names: ids, why: "it cannot be told".to_owned() },
+        })
+    }
+
+    /// What AWS is asked for, so that it can be answered.
+    fn missed(&self, kind: &'static KindSpec, names: Vec<String>, by: AskedBy) -> MissedIds {
+        MissedIds { kind, scope: Box::new(self.scope.clone()), names, by, are_needed: true }
+    }
+
+    /// `fault`, if the copy is fresh or AWS was asked; else that the copy may be out of date, and so lacks `names`.
+    fn gone(&self, fault: Ec2Fault, names: Vec<String>, standing: &CopyStanding) -> CopyFault {
+        match &standing.stale {
+            Some(why) if self.stance != MissStance::Asked => CopyFault::Unsure { names, why: why.clone() },
+            _ => fault.into(),
+        }
+    }
+
+    /// What AWS says of those of `ids` that the last complete sweep asked it for in vain; `None` where there are none, or the copy may be
+    /// out of date. Of other owners' resources, nothing else tells that they do not exist.
+    fn unknown_to_aws(&self, ids: &[String], standing: &CopyStanding) -> Option<Ec2Fault> {
+        let absent = self.absent.as_ref().filter(|_| standing.stale.is_none())?;
+        let codes = id_codes::of(self.question.kind)?;
+        let ids: Vec<String> = ids.iter().filter(|id| absent.contains(id.as_str())).cloned().collect();
+        (!ids.is_empty()).then_some(Ec2Fault::UnknownIds { codes, ids })
     }
 
     /// How much is found at first where no pages are asked for: more of what the index knows, since what follows that is looked for row by
@@ -192,15 +269,13 @@ impl<'q> KindSearch<'q> {
 
     /// A page of what meets the question, of at most `limit`; or without a limit all of it, if that is not more than a part.
     fn page(&self, step: &WalkStep, log: LogId, mark: &WalkMark, limit: Option<usize>) -> Result<FoundPage, CopyFault> {
-        let is_reserved = self.question.kind.slug == INSTANCE.slug;
+        let is_reserved = self.is_reserved();
         // What stands before a page that goes on may have taken instances after it along.
         let is_in_books = is_reserved && (limit.is_some() || step.after.is_some());
         let first_part = self.first_part();
         let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
-        // The first of each reservation that the page has come to: it has all of its instances by then, or none. Who is before another is
-        // read once for that, not for each of them again.
-        let mut met: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut turns = ReservationTurns::new(mark);
         let walk = WalkQuery { limit, ..self.walk() };
         let walked = walk.page_of(self.store, step, Some(&PARTS), |point, id, document| {
             if !self.admits(&document.parts) {
@@ -222,23 +297,22 @@ impl<'q> KindSearch<'q> {
             }
             let several = book.as_ref().and_then(|book| book.several(document.parts.text("ReservationId")?));
             let several = several.filter(|members| members.contains(&id.id));
-            let first = several.as_ref().and_then(|members| members.first());
-            if first.is_some_and(|first| met.contains(first)) {
-                return ControlFlow::Continue(0);
-            }
-            let members = match self.together(several.as_ref(), mark.begun.as_deref(), &id, document, point) {
-                Ok(members) => members,
+            let shown = match several {
+                Some(members) => turns.shown_at(&members, &id.id, document, |id, then| self.member(id, point, then)),
+                None => Ok(vec![document]),
+            };
+            let shown = match shown {
+                Ok(shown) => shown,
                 Err(error) => {
                     failed = Some(error);
                     return ControlFlow::Break(());
                 }
             };
-            let (room, count) = (limit.map(|limit| limit.saturating_sub(documents.len())), members.len());
+            let (room, count) = (limit.map(|limit| limit.saturating_sub(documents.len())), shown.len());
             if !documents.is_empty() && room.is_some_and(|room| count > room) {
                 return ControlFlow::Break(());
             }
-            documents.extend(members);
-            met.extend(first.map(Arc::clone));
+            documents.extend(shown);
             ControlFlow::Continue(count)
         })?;
         if let Some(error) = failed {
@@ -284,46 +358,21 @@ impl<'q> KindSearch<'q> {
         Ok(others)
     }
 
-    /// The instances that belong into an answer where `id` is reached: all of its reservation, where it is the first of them, and none
-    /// where it is another. Anything else belongs there alone. What is not after `begun` was passed as of another moment: whether its
-    /// page had it, or the others of its reservation, is not known any more, so it neither comes again nor leaves anything out.
-    fn together(
-        &self,
-        members: Option<&ReservationMembers>,
-        begun: Option<&str>,
-        id: &ResourceId,
-        document: WalkedDocument,
-        point: Point,
-    ) -> Result<Vec<WalkedDocument>, PastError> {
-        let Some(members) = members else { return Ok(vec![document]) };
-        let mut together = Vec::new();
-        for member in members.iter() {
-            if *member == id.id || begun.is_some_and(|begun| **member <= *begun) {
-                continue;
-            }
-            let other = self.walk().one(self.store, &self.id(member), point)?;
-            let Some(other) = other.filter(|other| self.admits(other)) else { continue };
-            if *member < id.id {
-                return Ok(Vec::new());
-            }
-            together.push(other.into());
+    /// An instance that met the question at `point`, or right after the record `then` of an earlier moment, if that is still known.
+    fn member(&self, id: &str, point: Point, then: Option<Seq>) -> Result<Option<Document>, PastError> {
+        let at = Point { seq: then.unwrap_or(point.seq), ..point };
+        match self.walk().one(self.store, &self.id(id), at) {
+            Ok(document) => Ok(document.filter(|document| self.admits(document))),
+            Err(PastError::Read(error)) => Err(error.into()),
+            Err(_) if then.is_some() => Ok(None),
+            Err(error) => Err(error),
         }
-        together.insert(0, document);
-        Ok(together)
     }
 }
 
-/// That something is not in the copy, of which `said` is all that the copy tells.
-fn absent(missed: Option<MissedIds>, standing: &CopyStanding, said: CopyFault) -> CopyFault {
-    CopyFault::Absent { missed, as_of: standing.as_of, said: Box::new(said) }
-}
-
-/// `fault`, if the copy is fresh; else that it may be out of date, and so lacks `names`.
-fn gone(fault: Ec2Fault, names: Vec<String>, standing: &CopyStanding) -> CopyFault {
-    match &standing.stale {
-        None => fault.into(),
-        Some(why) => CopyFault::Unsure { names, why: why.clone() },
-    }
+/// The names that AWS can be asked for by a filter. It has none that are longer, and nothing is called so.
+fn askable(names: &[String]) -> Vec<String> {
+    names.iter().filter(|name| name.chars().nth(FILTER_LENGTH).is_none()).cloned().collect()
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl PassedCall {
                     return Err(PassRefusal::Begun.into());
                 }
             }
-            if let Some(redacted) = redacted(&name, &value, secrets) {
+            if let Some(redacted) = redacted(read.action(), &name, &value, secrets) {
                 return Err(PassRefusal::Redacted(redacted).into());
             }
             if given.insert(name.clone(), value).is_some() {
@@ -108,8 +108,11 @@ impl PassedCall {
 const BY_KEY: [&str; 4] =
     ["tag-key", "instance-tag-key", "network-interface.tag-key", "metadata-options.instance-metadata-tags"];
 
+/// The action whose filter `value` is about values of options, which are no tags.
+const OF_OPTIONS: &str = "DescribeDhcpOptions";
+
 /// The tags by whose values a parameter asks, where these are redacted. AWS may take another spelling for the one that it documents.
-fn redacted(name: &str, value: &str, secrets: &SecretTags) -> Option<String> {
+fn redacted(action: &str, name: &str, value: &str, secrets: &SecretTags) -> Option<String> {
     if !secrets.redacts_any() {
         return None;
     }
@@ -127,7 +130,7 @@ fn redacted(name: &str, value: &str, secrets: &SecretTags) -> Option<String> {
             None if BY_KEY.contains(&value) => None,
             None => {
                 let spelled = value.to_ascii_lowercase();
-                (spelled.contains("tag") || spelled == "value").then(all)
+                (spelled.contains("tag") || (spelled == "value" && action != OF_OPTIONS)).then(all)
             }
         };
     }
@@ -208,6 +211,12 @@ mod tests {
             let none = SecretTags::new::<&str>(&[], &[0; 32]);
             assert!(PassedCall::of(passable_read("DescribeKeyPairs").unwrap(), query, b"", &none).is_ok());
         }
+        assert!(passed("DescribeTags", "Filter.1.Name=value&Filter.1.Value.1=a*").is_err());
+        for name in ["key", "value", "tag:team", "tag-key"] {
+            let by_option = format!("Filter.1.Name={name}&Filter.1.Value.1=a*");
+            assert!(passed("DescribeDhcpOptions", &by_option).is_ok(), "{name}");
+        }
+        assert!(passed("DescribeDhcpOptions", "Filter.1.Name=tag-value&Filter.1.Value.1=a*").is_err());
         let by_key = "ResourceTag.Key=token&ResourceTag.Value=a*&IpamScopeId=x";
         assert!(matches!(passed("GetIpamResourceCidrs", by_key), Err(PassError::Refused(PassRefusal::Redacted(_)))));
         for name in BY_KEY.into_iter().chain(["tag:team", "key-name"]) {

@@ -7,7 +7,6 @@ use super::fault::Ec2Fault;
 use super::passable_read::passable_read;
 use super::passed_call::{PassError, PassRefusal, PassedCall};
 use super::standing::StandingError;
-use super::tag_question::TagQuestionError;
 use crate::model::SecretTags;
 
 /// What is passed on.
@@ -56,15 +55,20 @@ pub fn passed_call(
 
 /// Whether AWS may know what the copy does not, as `fault` says it: what is not held, not what is held and out of date.
 fn is_beyond_copy(fault: &CopyFault) -> bool {
-    if let CopyFault::Absent { said, .. } = fault {
-        return is_beyond_copy(said);
+    if let CopyFault::Absent { said, missed, .. } = fault {
+        // What AWS did not know at the last sweep may have been shared by its owner since, of which nothing tells.
+        let is_others = missed.iter().any(|missed| missed.kind.own_only);
+        let is_unknown = matches!(**said, CopyFault::Request(Ec2Fault::UnknownIds { .. }));
+        return is_others && is_unknown || is_beyond_copy(said);
     }
     matches!(
         fault,
         CopyFault::Request(Ec2Fault::NotHeld(_))
             | CopyFault::Beyond { .. }
             | CopyFault::LackedFilter(_)
-            | CopyFault::Tags(TagQuestionError::Unconfined { .. })
+            // One that AWS may take without documenting it: AWS judges.
+            | CopyFault::NoFilter(_)
+            | CopyFault::Tags(_)
             | CopyFault::Standing(StandingError::Unwatched { .. } | StandingError::Unreadable { .. })
             // One of AWS's, of a walk that it began.
             | CopyFault::Token
@@ -74,7 +78,13 @@ fn is_beyond_copy(fault: &CopyFault) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ec2_api::id_codes;
+    use crate::ec2_api::missed_ids::{AskedBy, MissedIds};
     use crate::ec2_api::passable_read::passable_reads;
+    use crate::ec2_api::tag_question::TagQuestionError;
+    use crate::ec2_api::unknown_filter::UnknownFilter;
+    use crate::kinds::by_slug;
+    use crate::model::fixtures::{at_millis, scope};
     use crate::model::secret_tags::SECRET_KEYS;
 
     fn passed(fault: CopyFault, action: &str, rest: &str, is_on: bool, is_whole: bool) -> Result<String, CopyFault> {
@@ -99,9 +109,50 @@ mod tests {
         assert_eq!(sent, "Action=DescribeKeyPairs&Version=2016-11-15");
         assert!(passed(beyond(), "DescribeImages", "Owner.1=amazon", true, true).is_ok());
         assert!(passed(CopyFault::Token, "DescribeImages", "NextToken=AAMA", true, true).is_ok());
-        for fault in [CopyFault::Opening, CopyFault::NoFilter("x".to_owned()), Ec2Fault::DryRun.into()] {
+        let absent = |slug: &str| {
+            let (kind, by) = (by_slug(slug).unwrap(), AskedBy::Ids);
+            let missed = MissedIds { kind, scope: Box::new(scope()), names: Vec::new(), by, are_needed: true };
+            let codes = id_codes::of(kind).unwrap();
+            let said = Box::new(Ec2Fault::UnknownIds { codes, ids: Vec::new() }.into());
+            CopyFault::Absent { missed: vec![missed], as_of: at_millis(1), said }
+        };
+        assert!(passed(absent("image"), "DescribeImages", "", true, true).is_ok(), "it may be shared since");
+        assert!(passed(absent("volume"), "DescribeVolumes", "", true, true).is_err());
+        for fault in [CopyFault::Opening, CopyFault::Redacted("x".to_owned()), Ec2Fault::DryRun.into()] {
             let code = fault.code();
             assert_eq!(passed(fault, "DescribeImages", "", true, true).unwrap_err().code(), code);
+        }
+    }
+
+    #[test]
+    fn a_filter_that_nobody_here_knows_is_judged_by_aws_unless_redacted_values_decide() {
+        let unknown = |name: &str| -> [(&'static str, CopyFault); 2] {
+            let of_tags = TagQuestionError::from(UnknownFilter::new("DescribeTags", name));
+            [
+                ("DescribeInstances", UnknownFilter::new("DescribeInstances", name).into()),
+                ("DescribeTags", of_tags.into()),
+            ]
+        };
+        let asks = |name: &str| format!("Filter.1.Name={name}&Filter.1.Value.1=a*");
+        for name in ["group-id", "placement.tenancy", "colour"] {
+            for (action, fault) in unknown(name) {
+                let sent = passed(fault, action, &asks(name), true, true).unwrap();
+                assert!(sent.contains(&format!("Filter.1.Name={name}&")), "{action}: {sent}");
+            }
+            for (action, fault) in unknown(name) {
+                let error = passed(fault, action, &asks(name), false, true).unwrap_err();
+                let said = error.to_string();
+                assert_eq!((error.code(), error.status()), ("InvalidParameterValue", 400), "{said}");
+                assert!(said.contains(&format!("'{name}' is none of the filters of {action}")), "{said}");
+                assert!(said.contains("check its spelling") && said.contains("--ec2-api-pass reads"), "{said}");
+            }
+        }
+        for name in ["tag-value", "tag", "tagvalue", "tags.value"] {
+            for (action, fault) in unknown(name) {
+                let error = passed(fault, action, &asks(name), true, true).unwrap_err();
+                assert_eq!(error.code(), "InvalidParameterValue", "{error}");
+                assert!(error.to_string().contains("the values of all tags, which it redacts"), "{error}");
+            }
         }
     }
 

@@ -36,7 +36,8 @@ pub enum PlaceDoubt<'a> {
 pub enum PlaceError {
     /// It names no region.
     #[error(
-        "The request names no region: sign it, so that its credential scope does, or name the host ec2.REGION.localhost"
+        "The request names no region, neither by its signature nor by its host: give the client one (AWS_REGION, and AWS_DEFAULT_REGION \
+         for boto3 and version 1 of the AWS CLI, or region in its profile), or send it to the host ec2.REGION.localhost"
     )]
     NoRegion,
     /// It names no account, and several are watched.
@@ -79,10 +80,7 @@ pub enum PlaceError {
         watched: String,
     },
     /// Muster does not watch the region.
-    #[error(
-        "Muster does not watch {region} of the account {account}. Watched there: {watched}. Send this call to AWS, or have Muster \
-         watch that region (--regions)"
-    )]
+    #[error("Muster does not watch {region} of the account {account}. Watched there: {watched}. {}", next(meant.as_ref()))]
     UnwatchedRegion {
         /// The region.
         region: String,
@@ -90,6 +88,8 @@ pub enum PlaceError {
         account: AccountId,
         /// Those that are watched.
         watched: String,
+        /// The one among them that is probably meant.
+        meant: Option<Region>,
     },
     /// Nothing is watched yet.
     #[error("Muster watches nothing yet: it finds out which account its credentials belong to")]
@@ -108,8 +108,28 @@ pub fn place(asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, 
         return Ok(scope);
     }
     let there = watched.iter().filter(|scope| scope.account == account).map(|scope| scope.region.as_str());
+    let meant = there.clone().find(|known| is_slip(region, known)).map(Region::new);
     let (region, watched) = (region.to_owned(), listed(there));
-    Err(PlaceError::UnwatchedRegion { region, account, watched })
+    Err(PlaceError::UnwatchedRegion { region, account, watched, meant })
+}
+
+/// Whether a name is that of a region but for its signs and the case of its letters, or that of one of its zones.
+fn is_slip(given: &str, region: &str) -> bool {
+    let bare = |name: &str| -> String {
+        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let (given, region) = (bare(given), bare(region));
+    given.strip_prefix(&region).is_some_and(|zone| zone.len() < 2 && zone.chars().all(char::is_alphabetic))
+}
+
+/// What to do about a region that is not watched.
+fn next(meant: Option<&Region>) -> String {
+    match meant {
+        Some(region) => format!("Give the client the region {region}, if that is meant"),
+        None => "Send this call to AWS, or have Muster watch that region (`regions` of the account in the configuration file, or \
+                 --regions where it has none)"
+            .to_owned(),
+    }
 }
 
 /// The account that a request is about, of those that are watched.
@@ -250,7 +270,30 @@ mod tests {
         let asked = AskedPlace { path: Some(ONE), region: Some("us-east-1"), ..AskedPlace::default() };
         let error = place(asked, &watched).unwrap_err().to_string();
         assert!(error.contains("us-east-1 of the account 111111111111. Watched there: eu-west-1."), "{error}");
+        assert!(error.contains("`regions` of the account in the configuration file, or --regions"), "{error}");
         assert_eq!(place(AskedPlace { region: None, ..asked }, &watched), Err(PlaceError::NoRegion));
+        let error = PlaceError::NoRegion.to_string();
+        assert!(error.contains("AWS_DEFAULT_REGION") && error.contains("ec2.REGION.localhost"), "{error}");
+    }
+
+    #[test]
+    fn a_region_that_is_misspelt_is_answered_with_the_one_that_is_meant() {
+        let watched = BTreeSet::from([scope(ONE, "eu-west-1"), scope(ONE, "us-gov-west-1")]);
+        let said = |region| {
+            place(AskedPlace { region: Some(region), ..AskedPlace::default() }, &watched).unwrap_err().to_string()
+        };
+        for (given, meant) in [
+            ("eu-west1", "eu-west-1"),
+            ("EU-West-1", "eu-west-1"),
+            ("eu_west_1", "eu-west-1"),
+            ("eu-west-1a", "eu-west-1"),
+            ("us-govwest-1", "us-gov-west-1"),
+        ] {
+            assert!(said(given).ends_with(&format!("Give the client the region {meant}, if that is meant")), "{given}");
+        }
+        for other in ["eu-west-2", "eu-west-11", "eu-west-1ab", "eu-west", "us-west-1"] {
+            assert!(said(other).contains("--regions"), "{other}");
+        }
     }
 
     #[test]

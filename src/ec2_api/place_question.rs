@@ -3,6 +3,7 @@
 use super::copy_fault::CopyFault;
 use super::fault::{Ec2Fault, shown};
 use super::request::{AskedFilter, Ec2Request};
+use super::unknown_filter::UnknownFilter;
 use super::wire::WireTable;
 use crate::model::Document;
 use crate::model::glob::{Piece, matches, pieces};
@@ -115,7 +116,7 @@ fn is_off(place: &Document) -> bool {
 }
 
 fn test(filter: &AskedFilter, table: &WireTable) -> Result<PlaceTest, CopyFault> {
-    let known = table.filter(&filter.name).ok_or_else(|| CopyFault::NoFilter(shown(&filter.name)))?;
+    let known = table.filter(&filter.name).ok_or_else(|| UnknownFilter::new(table.action, &filter.name))?;
     let found = FILTERS.iter().find(|(name, _)| *name == known);
     let (_, path) = found.ok_or_else(|| CopyFault::LackedFilter(shown(&filter.name)))?;
     Ok(PlaceTest { path, any: filter.values.iter().map(|value| pieces(value)).collect() })

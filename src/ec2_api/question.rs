@@ -1,7 +1,7 @@
 //! What a request asks of the copy, and whether the copy can have all of the answer.
 //!
 //! What AWS would answer otherwise than the copy can is refused by name, never ignored: owners other than the account, whose snapshots
-//! and images are not held, and filters that documents do not tell.
+//! and images are not held, and filters that documents do not tell or that nobody here knows.
 
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
@@ -10,13 +10,15 @@ use super::action::Ec2Action;
 use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
 use super::fault::{Ec2Fault, shown};
-use super::id_codes;
+use super::former_filter::{TAG_VALUE, former_filter};
+use super::id_codes::{self, IdCodes};
 use super::request::{AskedFilter, Ec2Request};
+use super::unknown_filter::UnknownFilter;
 use super::walk_mark::WalkMark;
 use crate::kinds::KindSpec;
 use crate::model::{AccountId, Form, Scope, SecretTags, Timestamp, written};
-use crate::query::filter::DocumentCondition;
 use crate::query::filter::special_value::{ABSENT, PRESENT};
+use crate::query::filter::{DocumentCondition, FilterError};
 use crate::query::{Cursor, Filters};
 
 /// What no time is written as.
@@ -67,7 +69,7 @@ impl DescribeQuestion {
         tells(&request.filters, secrets)?;
         let (filters, conditions) = filters(request, kind, now)?;
         let ids = ids(request, kind)?;
-        let public_ips = request.texts("PublicIps").to_vec();
+        let public_ips = formed(request.texts("PublicIps"), &id_codes::PUBLIC_IPS)?;
         let group_names = request.texts("GroupNames").to_vec();
         let is_named = !ids.is_empty() || !public_ips.is_empty() || !group_names.is_empty();
         if !group_names.is_empty() && (request.page_size().is_some() || request.token().is_some()) {
@@ -161,14 +163,15 @@ fn cursor(token: &str, kind: &KindSpec, scope: &Scope, hash: u64) -> Result<Curs
 
 /// The ids that a request names.
 fn ids(request: &Ec2Request, kind: &'static KindSpec) -> Result<Vec<String>, CopyFault> {
-    let ids = request.ids();
-    // AWS takes malformed allocation ids for unknown ones.
-    if let Some(codes) = id_codes::of(kind).filter(|_| kind.slug != "address")
-        && let Some(id) = ids.iter().find(|id| !codes.may_be(id))
-    {
-        return Err(Ec2Fault::MalformedId { codes, id: shown(id) }.into());
+    id_codes::of(kind).map_or_else(|| Ok(request.ids().to_vec()), |codes| formed(request.ids(), codes))
+}
+
+/// What is named, if AWS looks for all of it.
+fn formed(names: &[String], codes: &'static IdCodes) -> Result<Vec<String>, CopyFault> {
+    match names.iter().find(|name| !codes.may_be(name)) {
+        Some(name) => Err(Ec2Fault::MalformedId { codes, id: shown(name) }.into()),
+        None => Ok(names.to_vec()),
     }
-    Ok(ids.to_vec())
 }
 
 /// Whether the account itself is the only owner that is asked for, by parameter or by filter.
@@ -199,9 +202,12 @@ fn is_owner(owner: &str) -> bool {
 /// Checks that no filter goes by the values of tags that are redacted.
 ///
 /// # Errors
-/// [`CopyFault::Redacted`].
+/// [`CopyFault::Redacted`] or [`CopyFault::RedactedSome`].
 pub fn tells(filters: &[AskedFilter], secrets: &SecretTags) -> Result<(), CopyFault> {
     let by_value = |filter: &&AskedFilter| !filter.values.iter().any(|value| value == "*");
+    if secrets.redacts_any() && filters.iter().filter(by_value).any(|filter| filter.name == TAG_VALUE) {
+        return Err(CopyFault::RedactedSome);
+    }
     let keys = filters.iter().filter(by_value).filter_map(|filter| filter.name.strip_prefix("tag:"));
     match keys.into_iter().find(|key| secrets.is_secret(key)) {
         Some(key) => Err(CopyFault::Redacted(shown(key))),
@@ -216,20 +222,26 @@ fn filters(
     now: Timestamp,
 ) -> Result<(Filters, Vec<DocumentCondition>), CopyFault> {
     let Ec2Action::Describe(table) = request.action else { return Ok((Filters::default(), Vec::new())) };
-    let pairs = request.filters.iter().map(|AskedFilter { name, values }| {
-        let known = table.filter(name).ok_or_else(|| CopyFault::NoFilter(shown(name)))?;
+    let literals = |values: &[String], form| values.iter().map(|value| literal(value, form)).collect::<Vec<_>>();
+    let refused = |error: FilterError| CopyFault::Filter(error.to_string());
+    let (mut pairs, mut former) = (Vec::new(), Vec::new());
+    for AskedFilter { name, values } in &request.filters {
+        if let Some(filter) = former_filter(table, name) {
+            former.push(DocumentCondition::read(filter, &literals(values, filter.form), now).map_err(refused)?);
+            continue;
+        }
+        let known = table.filter(name).ok_or_else(|| UnknownFilter::new(table.action, name))?;
         let is_tag = known == "tag:" || known == "tag-key";
         if !is_tag && kind.filter(known).is_none() && kind.document_filter(known).is_none() {
             return Err(CopyFault::LackedFilter(shown(name)));
         }
         let of_document = || kind.document_filter(known).map(|filter| filter.form);
         let form = kind.filter(known).map(|filter| filter.form).or_else(of_document).unwrap_or(Form::Text);
-        let values: Vec<String> = values.iter().map(|value| literal(value, form)).collect();
-        Ok(json!({"Name": if known == "tag:" { name } else { known }, "Values": values}))
-    });
-    let pairs = pairs.collect::<Result<Value, CopyFault>>()?;
-    let mut filters = Filters::parse(&pairs, kind, now).map_err(|error| CopyFault::Filter(error.to_string()))?;
-    let conditions = filters.take_conditions();
+        pairs.push(json!({"Name": if known == "tag:" { name } else { known }, "Values": literals(values, form)}));
+    }
+    let mut filters = Filters::parse(&Value::Array(pairs), kind, now).map_err(refused)?;
+    let mut conditions = filters.take_conditions();
+    conditions.append(&mut former);
     Ok((filters, conditions))
 }
 

@@ -15,11 +15,20 @@ use super::wire::{WireField, WireForm, WireTable};
 /// The version of the API.
 pub const API_VERSION: &str = "2016-11-15";
 
+/// The most filters of a request.
+const FILTERS: usize = 50;
+
 /// The most values that the filters of a request have in all.
 const FILTER_VALUES: usize = 200;
 
+/// The most characters of a value of a filter.
+pub const FILTER_LENGTH: usize = 255;
+
 /// The most values of a list.
 const LISTED: usize = 1_000;
+
+/// The most instances whose status one request asks for: the one list of the actions here for which AWS documents a maximum.
+const STATUSES: usize = 100;
 
 /// What carries the signature in a URL, and belongs to no action.
 pub const SIGNATURE: [&str; 9] = [
@@ -195,23 +204,40 @@ fn read(action: Ec2Action, table: &'static WireTable, pairs: BTreeMap<String, St
         }
     }
     for (name, list) in lists {
-        if list.len() > LISTED {
-            return Err(Ec2Fault::TooMany { name, count: list.len(), most: LISTED });
+        let count = list.len();
+        if (table.action, name) == ("DescribeInstanceStatus", "InstanceIds") && count > STATUSES {
+            return Err(Ec2Fault::TooManyInstances { count, most: STATUSES });
+        }
+        if count > LISTED {
+            return Err(Ec2Fault::TooMany { name, count, most: LISTED });
         }
         let mut seen = BTreeSet::new();
         let texts = list.into_values().filter(|text| seen.insert(text.clone())).collect();
         given.insert(name, AskedValue::Texts(texts));
     }
     let filters = filters.into_iter().map(|(at, filter)| filter.named(at)).collect::<Result<Vec<_>, _>>()?;
-    if filters.iter().map(|filter| filter.values.len()).sum::<usize>() > FILTER_VALUES {
-        return Err(Ec2Fault::FilterValues);
-    }
+    bounded(&filters)?;
     let request = Ec2Request { action, filters, given };
     let is_paged = request.page_size().is_some() || request.token().is_some();
     match request.given.keys().find(|name| request.use_of(name) == Some(ParameterUse::Ids)) {
         Some(ids) if is_paged => Err(Ec2Fault::Combination { one: set(ids), other: "maxResults" }),
         _ => Ok(request),
     }
+}
+
+/// Checks that filters are not more, or longer, than AWS takes.
+fn bounded(filters: &[AskedFilter]) -> Result<(), Ec2Fault> {
+    let values = || filters.iter().flat_map(|filter| &filter.values);
+    if filters.len() > FILTERS {
+        return Err(Ec2Fault::Filters(FILTERS));
+    }
+    if values().count() > FILTER_VALUES {
+        return Err(Ec2Fault::FilterValues(FILTER_VALUES));
+    }
+    if values().any(|value| value.chars().nth(FILTER_LENGTH).is_some()) {
+        return Err(Ec2Fault::FilterLength(FILTER_LENGTH));
+    }
+    Ok(())
 }
 
 /// What AWS calls a list of ids in this error.
@@ -225,7 +251,9 @@ fn set(ids: &str) -> String {
 /// Reads a parameter that has one value.
 fn single(action: Ec2Action, parameter: &'static WireField, value: String) -> Result<AskedValue, Ec2Fault> {
     let refused = |expected: Cow<'static, str>| {
-        Err(Ec2Fault::Value { name: parameter.wire.to_owned(), value: shown(&value), expected })
+        // AWS's own words have another name for it than its requests.
+        let name = if parameter.name == "MaxResults" { "maxResults" } else { parameter.wire };
+        Err(Ec2Fault::Value { name: name.to_owned(), value: shown(&value), expected })
     };
     match parameter.form {
         WireForm::Flag if value.eq_ignore_ascii_case("true") => Ok(AskedValue::Flag(true)),
@@ -236,7 +264,8 @@ fn single(action: Ec2Action, parameter: &'static WireField, value: String) -> Re
             let least = if action.name() == "DescribeImages" { 1 } else { 5 };
             let (least, most) = parameter.bounds.unwrap_or((least, 1_000));
             match value.parse::<i64>() {
-                Ok(number) if number < least => refused(format!("a value greater than or equal to {least}").into()),
+                // AWS says so, and takes the least itself as well.
+                Ok(number) if number < least => refused(format!("a value greater than {least}").into()),
                 Ok(number) if number > most => refused(format!("a value less than or equal to {most}").into()),
                 Ok(number) => Ok(AskedValue::Number(number)),
                 Err(_) => refused("an integer".into()),

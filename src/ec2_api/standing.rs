@@ -8,6 +8,12 @@ use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Scope, Timestamp, Trouble, TroubleClass};
 
+/// How a kind is watched that is not.
+const WATCH_KIND: &str = "them (`kinds` in its configuration file, or --kinds)";
+
+/// How an account and region are watched that were given up.
+const WATCH_PLACE: &str = "this account and region (`regions` of the account in its configuration file, or --regions)";
+
 /// How fresh the copy of a kind in a scope is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyStanding {
@@ -23,9 +29,7 @@ pub struct CopyStanding {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StandingError {
     /// Nobody watches it.
-    #[error(
-        "Muster does not watch {plural} in {scope}{why}. Send this call to AWS, or have Muster watch them (--kinds, --regions)"
-    )]
+    #[error("Muster does not watch {plural} in {scope}{why}. Send this call to AWS, or have Muster watch {fix}")]
     Unwatched {
         /// What is not watched.
         plural: &'static str,
@@ -33,6 +37,8 @@ pub enum StandingError {
         scope: String,
         /// Since when, and why.
         why: String,
+        /// What to have watched, and how.
+        fix: &'static str,
     },
     /// Its first sweep is not over.
     #[error("Muster looks at {plural} in {scope} for the first time, and has seen {seen}: ask again in a few seconds")]
@@ -105,10 +111,13 @@ pub fn standing(
     most: Option<Duration>,
 ) -> Result<CopyStanding, StandingError> {
     let (plural, scope) = (kind.plural, scope.to_string());
-    let Some(state) = state else { return Err(StandingError::Unwatched { plural, scope, why: String::new() }) };
+    let Some(state) = state else {
+        return Err(StandingError::Unwatched { plural, scope, why: String::new(), fix: WATCH_KIND });
+    };
     if let Some(since) = state.unwatched_since {
         let why = state.unwatched_why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-        return Err(StandingError::Unwatched { plural, scope, why: format!(" since {since}{why}") });
+        let fix = if state.is_kind_left() { WATCH_KIND } else { WATCH_PLACE };
+        return Err(StandingError::Unwatched { plural, scope, why: format!(" since {since}{why}"), fix });
     }
     let trouble = state.failing().or(everywhere);
     let Some(complete) = state.complete else {
@@ -220,7 +229,9 @@ mod tests {
 
     #[test]
     fn what_was_never_seen_whole_is_not_answered_from() {
-        assert!(matches!(at(None, 0, None), Err(StandingError::Unwatched { .. })));
+        let error = at(None, 0, None).unwrap_err();
+        assert!(matches!(error, StandingError::Unwatched { .. }));
+        assert!(error.to_string().contains("--kinds") && !error.to_string().contains("--regions"), "{error}");
         assert!(matches!(at(Some(&state()), 0, None), Err(StandingError::Pending { .. })));
         let stumbling =
             ScopeFreshness { stumble: Some(Box::new(denied())), running_since: Some(at_millis(0)), ..state() };
@@ -229,7 +240,9 @@ mod tests {
         let error = at(Some(&failed), 0, None).unwrap_err().to_string();
         assert!(error.contains("UnauthorizedOperation. Allow it."), "{error}");
         let left = ScopeFreshness { unwatched_since: Some(at_millis(5)), ..swept() };
-        assert!(matches!(at(Some(&left), 9_000, None), Err(StandingError::Unwatched { .. })));
+        let error = at(Some(&left), 9_000, None).unwrap_err();
+        assert!(matches!(error, StandingError::Unwatched { .. }));
+        assert!(error.to_string().contains("--regions") && !error.to_string().contains("--kinds"), "{error}");
     }
 
     #[test]

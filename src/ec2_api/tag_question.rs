@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::fault::shown;
 use super::request::AskedFilter;
+use super::unknown_filter::UnknownFilter;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::glob::{Piece, exact, matches, pieces};
 use crate::model::{Document, Map, Value};
@@ -25,9 +26,9 @@ pub struct TagQuestion {
 /// Why the copy cannot have all of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TagQuestionError {
-    /// AWS has no such filter.
-    #[error("The filter '{0}' is invalid")]
-    NoFilter(String),
+    /// A filter that nobody here knows.
+    #[error(transparent)]
+    NoFilter(#[from] UnknownFilter),
     /// It asks about what is not held, or about everything.
     #[error(
         "Muster's copy cannot answer DescribeTags about {what}: confine it to types of resources that Muster holds ({held}) by the \
@@ -63,7 +64,7 @@ impl TagQuestion {
     /// What the filters of a request ask.
     ///
     /// # Errors
-    /// When they have one that AWS does not have, or do not confine the request to what is held.
+    /// When they have one that AWS does not document, or do not confine the request to what is held.
     pub fn of(filters: &[AskedFilter]) -> Result<Self, TagQuestionError> {
         let mut tests = Vec::new();
         for AskedFilter { name, values } in filters {
@@ -73,7 +74,7 @@ impl TagQuestion {
                 ("resource-id", _) => TagPart::Id,
                 ("resource-type", _) => TagPart::Type,
                 (_, Some(key)) => TagPart::ValueOf(key.to_owned()),
-                _ => return Err(TagQuestionError::NoFilter(shown(name))),
+                _ => return Err(UnknownFilter::new("DescribeTags", name).into()),
             };
             tests.push(TagTest { on, any: values.iter().map(|value| pieces(value)).collect() });
         }
@@ -239,7 +240,9 @@ mod tests {
             let error = asked(filters).unwrap_err().to_string();
             assert!(error.contains(&format!("about {what}: confine it")), "{error}");
         }
-        assert_eq!(asked(&[("colour", &["x"])]).unwrap_err(), TagQuestionError::NoFilter("colour".to_owned()));
+        for name in ["colour", "tag-value", "Key"] {
+            assert_eq!(asked(&[(name, &["x"])]).unwrap_err(), UnknownFilter::new("DescribeTags", name).into());
+        }
     }
 
     #[test]

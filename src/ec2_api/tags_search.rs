@@ -8,13 +8,15 @@ use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
 use super::fault::shown;
 use super::found_page::{FoundPage, PART};
+use super::missed_ids::{AskedBy, MissStance, MissedIds, names_of};
+use super::standing::CopyStanding;
 use super::tags_page::{DESCRIBE_TAGS, TagsPage};
 use super::walk_mark::WalkMark;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Document, LogId, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::document_walk::WalkedDocument;
 use crate::query::walk::{MOST_READ, WalkGround, WalkQuery, WalkStep};
-use crate::query::{Cursor, Filters, Point};
+use crate::query::{Cursor, Filters};
 use crate::store::Store;
 
 /// About how many tags are found before they are written, where an answer is not asked for in pages.
@@ -23,26 +25,30 @@ const TAGS: usize = 5 * PART;
 /// The parts of documents that tell of tags, and whose they are.
 const TAGGED: [&str; 2] = ["OwnerId", "Tags"];
 
-/// A page of tags: those of one kind after the other, and those of one resource together. A walk that began longer than `longest` ago
-/// goes on from now. `as_of` is how fresh the copy is now. Blocks while it reads.
+/// A page of tags: those of one kind after the other, those of one resource in the order of their keys, and never more than it may have,
+/// so that it can end within a resource. A walk that began longer than `longest` ago goes on from now. `standing` is how fresh the copy is
+/// now. Blocks while it reads.
 ///
 /// # Errors
-/// When it names what may be tagged and is not held, a redacted value decides, or the store cannot be read.
+/// When it names what may have tags and is not held, a redacted value decides, or the store cannot be read.
 pub fn found_tags(
     store: &Store,
     page: &TagsPage,
     scope: &Scope,
     now: Timestamp,
     longest: Option<Duration>,
-    as_of: Timestamp,
+    standing: &CopyStanding,
+    stance: MissStance,
 ) -> Result<FoundPage, CopyFault> {
     let ground = WalkGround::of(store, now)?;
     let step = ground.step(page.cursor.as_ref(), longest);
-    let mark = WalkMark::of(&step, page.cursor.as_ref(), as_of);
+    let mark = WalkMark::of(&step, page.cursor.as_ref(), standing.as_of);
+    let before = page.cursor.as_ref().and_then(|cursor| WalkMark::read(cursor.sorted.as_ref()?));
+    let within = before.and_then(|before| before.within);
     if page.cursor.is_none() {
-        owned(store, page, scope, &step)?;
+        are_held(store, page, scope, &step, standing, stance)?;
     }
-    found_from(store, page, scope, ground.log, &step, &mark)
+    found_from(store, page, scope, ground.log, &step, TagsMoment { mark, within })
 }
 
 /// What follows the part of an answer without pages that ended with `cursor`, as of the same moment, however long ago it was. Blocks
@@ -52,32 +58,68 @@ pub fn found_tags(
 /// As [`found_tags`], or when the log does not reach back to the moment any more.
 pub fn tags_after(store: &Store, page: &TagsPage, scope: &Scope, cursor: &Cursor) -> Result<FoundPage, CopyFault> {
     let (step, mark) = WalkMark::going_on(cursor).ok_or(CopyFault::Token)?;
-    found_from(store, page, scope, cursor.log, &step, &mark)
+    let within = mark.within.clone();
+    found_from(store, page, scope, cursor.log, &step, TagsMoment { mark, within })
 }
 
-/// Refuses a question that names images or snapshots which the account does not own, as far as the copy knows: it may have tagged those of
-/// others.
-fn owned(store: &Store, page: &TagsPage, scope: &Scope, step: &WalkStep) -> Result<(), CopyFault> {
+/// Refuses a question that names what the copy lacks and may have tags all the same: images and snapshots that the account does not own,
+/// as far as the copy knows, since it may have tagged those of others; and what may have been made since.
+fn are_held(
+    store: &Store,
+    page: &TagsPage,
+    scope: &Scope,
+    step: &WalkStep,
+    standing: &CopyStanding,
+    stance: MissStance,
+) -> Result<(), CopyFault> {
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
     let own = DocumentRule::OwnedBy(scope.account.clone());
-    let mut others = BTreeSet::new();
-    for kind in page.question.kinds.iter().filter(|kind| kind.own_only) {
+    let (mut others, mut unheld, mut missed) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for kind in &page.question.kinds {
         let of = kind.kind();
         let query = WalkQuery { kind: &of, scope: &filter, filters: &none, conditions: &[], limit: None };
+        let mut names = Vec::new();
         for id in named(page, kind, scope) {
-            let document = query.one(store, &id, step.point)?;
-            if document.is_none_or(|document| !own.admits(&document)) {
-                others.insert(shown(&id.id));
+            match query.one(store, &id, step.point)? {
+                Some(document) if kind.own_only && !own.admits(&document) => {
+                    others.insert(shown(&id.id));
+                }
+                Some(_) => {}
+                None => names.push(id.id.to_string()),
             }
         }
+        if kind.own_only {
+            unheld.extend(names.iter().map(|id| shown(id)));
+        }
+        if !names.is_empty() {
+            let (scope, by) = (Box::new(scope.clone()), AskedBy::Ids);
+            missed.push(MissedIds { kind, scope, names, by, are_needed: false });
+        }
     }
-    if others.is_empty() {
+    if missed.is_empty() && others.is_empty() {
         return Ok(());
     }
-    let what = others.into_iter().collect::<Vec<_>>().join(", ");
-    let why = "it has the tags of images and snapshots that the account itself owns, and an account may tag those of others as \
-               well";
-    Err(CopyFault::Beyond { action: DESCRIBE_TAGS, what, why })
+    // Nothing is asked for where something else cannot be answered anyway.
+    let is_asked = others.is_empty() && stance == MissStance::Ask;
+    others.append(&mut unheld);
+    let said = if others.is_empty() {
+        let names = names_of(&missed);
+        let made_since = || "it has what its last complete sweep showed, and what was seen since".to_owned();
+        match &standing.stale {
+            None if !is_asked => return Ok(()),
+            Some(_) if stance == MissStance::Asked => return Ok(()),
+            stale => CopyFault::Unsure { names, why: stale.clone().unwrap_or_else(made_since) },
+        }
+    } else {
+        let what = others.into_iter().collect::<Vec<_>>().join(", ");
+        let why = "it has the tags of images and snapshots that the account itself owns, and an account may tag those of others as \
+                   well";
+        CopyFault::Beyond { action: DESCRIBE_TAGS, what, why }
+    };
+    if !is_asked && matches!(said, CopyFault::Beyond { .. }) {
+        return Err(said);
+    }
+    Err(CopyFault::Absent { missed, as_of: standing.as_of, said: Box::new(said) })
 }
 
 /// The resources of a kind that a question names.
@@ -94,157 +136,133 @@ fn found_from(
     scope: &Scope,
     log: LogId,
     step: &WalkStep,
-    mark: &WalkMark,
+    moment: TagsMoment,
 ) -> Result<FoundPage, CopyFault> {
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
-    let limit = page.limit.unwrap_or(TAGS);
-    // How many resources are looked at, of which few may have such tags: a page ends with what it has then.
-    let (mut read, most_read) = (0, page.limit.map_or(usize::MAX, |_| MOST_READ));
-    let own = DocumentRule::OwnedBy(scope.account.clone());
-    let (mut documents, mut last, mut is_full, mut failed) = (Vec::new(), step.after.clone(), false, None);
+    let TagsMoment { mark, within } = moment;
+    let mut filled = FilledPage::new(page, scope, step);
     let begins = step.after.as_ref().map(|after| after.kind.clone());
     let is_before = |kind: &&&'static KindSpec| begins.as_ref().is_some_and(|begins| begins.as_str() != kind.name);
     for kind in page.question.kinds.iter().skip_while(is_before) {
         let of = kind.kind();
         let after = step.after.clone().filter(|after| after.kind == of);
         let query = WalkQuery { kind: &of, scope: &filter, filters: &none, conditions: &[], limit: None };
-        let mut visit = |_: Point, id: ResourceId, document: Document| {
-            let is_others = kind.own_only && !own.admits(&document);
-            let tags = if is_others { Ok(Vec::new()) } else { page.tags(kind, &id.id, &document) };
-            let tags = match tags {
-                Ok(tags) => tags,
-                Err(error) => {
-                    failed = Some(error);
-                    return ControlFlow::Break(());
-                }
-            };
-            let is_too_much = !documents.is_empty() && documents.len() + tags.len() > limit;
-            is_full = read >= most_read || documents.len() >= limit || is_too_much;
-            if is_full {
-                return ControlFlow::Break(());
-            }
-            read += 1;
-            documents.extend(tags.into_iter().map(WalkedDocument::from));
-            last = Some(id);
-            ControlFlow::Continue(0)
-        };
+        // Where the walk moved, it is the resource as it is now.
+        if let (Some(id), Some(key)) = (&after, &within)
+            && let Some(document) = query.one(store, id, step.point)?
+            && filled.take(kind, id.clone(), &document, Some(key))?.is_break()
+        {
+            break;
+        }
         if page.question.ids.is_some() {
             for id in named(page, kind, scope).into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
-                let document = query.one(store, &id, step.point)?;
-                if document.is_some_and(|document| visit(step.point, id, document).is_break()) {
+                if let Some(document) = query.one(store, &id, step.point)?
+                    && filled.take(kind, id, &document, None)?.is_break()
+                {
                     break;
                 }
             }
         } else {
-            let parts = Some(&TAGGED[..]);
+            let (parts, mut failed) = (Some(&TAGGED[..]), None);
             let step = WalkStep { after, ..step.clone() };
-            query.page_of(store, &step, parts, |point, id, document| visit(point, id, document.parts))?;
+            query.page_of(store, &step, parts, |_, id, document| {
+                let taken = filled.take(kind, id, &document.parts, None).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                });
+                taken.map_continue(|()| 0)
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
         }
-        if is_full || failed.is_some() {
+        if filled.is_full {
             break;
         }
     }
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    let point = Some(step.point);
+    let FilledPage { documents, last, within, is_full, .. } = filled;
+    let (point, as_of) = (Some(step.point), mark.as_of);
+    let sorted = Some(WalkMark { within, ..mark }.sorted());
     let next = last.filter(|_| is_full);
-    let sorted = Some(mark.sorted());
     let next = next.map(|after| Cursor { log, question: page.hash, point, after, sorted });
-    Ok(FoundPage { documents, next, as_of: mark.as_of, seq: step.point.seq, is_moved: step.is_moved })
+    Ok(FoundPage { documents, next, as_of, seq: step.point.seq, is_moved: step.is_moved })
+}
+
+/// What is known of the moment of a page, and where it begins.
+struct TagsMoment {
+    mark: WalkMark,
+    /// The key after which it begins within the resource where the page before ended.
+    within: Option<String>,
+}
+
+/// A page of tags while it is filled.
+struct FilledPage<'p> {
+    page: &'p TagsPage,
+    own: DocumentRule,
+    /// The most tags.
+    limit: usize,
+    /// The most resources that are looked at, of which few may have such tags: a page ends with what it has then.
+    most_read: usize,
+    read: usize,
+    documents: Vec<WalkedDocument>,
+    /// The last resource that was looked at.
+    last: Option<ResourceId>,
+    /// The key of its last tag that is taken, where it has more of them.
+    within: Option<String>,
+    /// Whether more may follow.
+    is_full: bool,
+}
+
+impl<'p> FilledPage<'p> {
+    /// An empty page that begins with `step`.
+    fn new(page: &'p TagsPage, scope: &Scope, step: &WalkStep) -> Self {
+        FilledPage {
+            page,
+            own: DocumentRule::OwnedBy(scope.account.clone()),
+            limit: page.limit.unwrap_or(TAGS),
+            most_read: page.limit.map_or(usize::MAX, |_| MOST_READ),
+            read: 0,
+            documents: Vec::new(),
+            last: step.after.clone(),
+            within: None,
+            is_full: false,
+        }
+    }
+
+    /// Takes the tags of a resource for which there is room, in the order of their keys: only those after the key `after`, if it is given.
+    ///
+    /// # Errors
+    /// When the value of a redacted tag may decide.
+    fn take(
+        &mut self,
+        kind: &KindSpec,
+        id: ResourceId,
+        document: &Document,
+        after: Option<&str>,
+    ) -> Result<ControlFlow<()>, CopyFault> {
+        let room = self.limit.saturating_sub(self.documents.len());
+        self.is_full = room == 0 || self.read >= self.most_read;
+        if self.is_full {
+            return Ok(ControlFlow::Break(()));
+        }
+        let is_others = kind.own_only && !self.own.admits(document);
+        let mut tags = if is_others { Vec::new() } else { self.page.tags(kind, &id.id, document)? };
+        tags.retain(|tag| after.is_none_or(|after| key(tag) > after));
+        tags.sort_by(|one, other| key(one).cmp(key(other)));
+        self.is_full = tags.len() > room;
+        tags.truncate(room);
+        self.within = tags.last().filter(|_| self.is_full).map(|tag| key(tag).to_owned());
+        self.read += 1;
+        self.documents.extend(tags.into_iter().map(WalkedDocument::from));
+        self.last = Some(id);
+        Ok(if self.is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
+/// The key of a tag as the answer lists it.
+fn key(tag: &Document) -> &str {
+    tag.text("Key").unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::ec2_api::request::parse;
-    use crate::kinds::{SNAPSHOT, VOLUME};
-    use crate::model::fixtures::{at_millis, scope, tags};
-    use crate::model::secret_tags::MarkKey;
-    use crate::model::{Cause, Event, Evidence, Map, SecretTags, Source, Value};
-    use crate::store::{CommitBatch, StoreOptions};
-
-    /// A store with nine volumes, each with three tags.
-    fn volumes() -> (TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
-        let discovered = |n: usize| {
-            let document = Document::new(Map::from([("Tags", tags([("a", "1"), ("b", "2"), ("c", "3")]))]));
-            let evidence = Evidence { source: Source::Sweep, at: at_millis(1) };
-            let id = ResourceId::new(&scope(), &VOLUME.kind(), format!("vol-{n}"));
-            (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: VOLUME.mapping })
-        };
-        let entries = (0..9).map(discovered).collect();
-        writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
-        (dir, store)
-    }
-
-    /// The pages of a walk of tags: whose each has, and how many.
-    fn walked(store: &Store, filters: &str) -> Vec<(Vec<String>, usize)> {
-        let (mut token, mut pages) = (String::new(), Vec::new());
-        loop {
-            let body = format!("Action=DescribeTags&Version=2016-11-15&MaxResults=5{filters}{token}");
-            let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
-            let page = TagsPage::of(&parse("POST", "", body.as_bytes()).unwrap(), &scope(), &secrets).unwrap();
-            let found = found_tags(store, &page, &scope(), at_millis(2), None, at_millis(1)).unwrap();
-            assert_eq!((found.as_of, found.is_moved), (at_millis(1), false));
-            let of_page: BTreeSet<String> =
-                found.documents.iter().map(|tag| tag.parts.text("ResourceId").unwrap().to_owned()).collect();
-            pages.push((of_page.into_iter().collect::<Vec<_>>(), found.documents.len()));
-            let Some(next) = found.next else { return pages };
-            token = format!("&NextToken={}", next.encode());
-        }
-    }
-
-    #[test]
-    fn tags_by_ids_are_those_of_these_resources_page_by_page() {
-        let (_dir, store) = volumes();
-        let ids = "&Filter.1.Name=resource-id&Filter.1.Value.1=vol-7&Filter.1.Value.2=vol-2&Filter.1.Value.3=vol-9";
-        assert_eq!(walked(&store, ids), [(vec!["vol-2".to_owned()], 3), (vec!["vol-7".to_owned()], 3)]);
-    }
-
-    #[test]
-    fn a_page_that_finds_nothing_ends_where_it_has_read_much() {
-        let (_dir, store) = volumes();
-        let of_volumes = "&Filter.1.Name=resource-type&Filter.1.Value.1=volume&Filter.2.Name=key&Filter.2.Value.1=";
-        assert_eq!(walked(&store, &format!("{of_volumes}none")), vec![(Vec::<String>::new(), 0); 3]);
-        let of_page = |from: usize| ((from..from + 3).map(|n| format!("vol-{n}")).collect::<Vec<_>>(), 3);
-        assert_eq!(walked(&store, &format!("{of_volumes}b")), [of_page(0), of_page(3), of_page(6)]);
-    }
-
-    #[test]
-    fn images_and_snapshots_that_are_not_owned_are_refused_since_they_may_be_tagged() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
-        let discovered = |(id, owner): (&str, &str)| {
-            let fields = [("OwnerId", Value::from(owner)), ("Tags", tags([("a", "1")]))];
-            let evidence = Evidence { source: Source::Sweep, at: at_millis(1) };
-            let id = ResourceId::new(&scope(), &SNAPSHOT.kind(), id);
-            let document = Document::new(Map::from(fields));
-            (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: SNAPSHOT.mapping })
-        };
-        let account = scope().account;
-        let entries = [("snap-1", account.as_str()), ("snap-2", "999999999999")].map(discovered).into();
-        writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
-        let found = |ids: &[&str]| {
-            let values = ids.iter().enumerate().map(|(at, id)| format!("&Filter.1.Value.{}={id}", at + 1));
-            let ids = values.collect::<Vec<_>>().concat();
-            let body = format!("Action=DescribeTags&Version=2016-11-15&Filter.1.Name=resource-id{ids}");
-            let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
-            let page = TagsPage::of(&parse("POST", "", body.as_bytes()).unwrap(), &scope(), &secrets).unwrap();
-            found_tags(&store, &page, &scope(), at_millis(2), None, at_millis(1)).map(|found| found.documents.len())
-        };
-        assert_eq!(found(&["snap-1"]).unwrap(), 1);
-        assert_eq!(found(&["vol-1"]).unwrap(), 0, "what is held whole has no tags that the copy lacks");
-        for (ids, lacked) in [
-            (&["snap-2"][..], "snap-2"),
-            (&["snap-1", "snap-3"][..], "snap-3"),
-            (&["ami-0123456789abcdef0", "snap-1"][..], "ami-0123456789abcdef0"),
-        ] {
-            let error = found(ids).unwrap_err();
-            assert!(matches!(&error, CopyFault::Beyond { what, .. } if what == lacked), "{error}");
-        }
-    }
-}
+mod tests;

@@ -224,6 +224,10 @@ mod tests {
         let subnets = table("DescribeSubnets").unwrap();
         assert_eq!((subnets.filter("cidrBlock"), subnets.filter("cidr")), (Some("cidr-block"), Some("cidr-block")));
         assert_eq!(subnets.filter("tag:Name"), Some("tag:"));
+        let vpcs = table("DescribeVpcs").unwrap();
+        for (former, name) in [("cidr-block", "cidr"), ("cidrBlock", "cidr"), ("isDefault", "is-default")] {
+            assert_eq!(vpcs.filter(former), Some(name));
+        }
         for (action, name) in [
             ("DescribeInstanceStatus", "tag:Name"),
             ("DescribeInstanceStatus", "health"),

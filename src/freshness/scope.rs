@@ -1,5 +1,6 @@
 //! How fresh one kind in one scope is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ pub struct EventProof {
     pub unproved: Option<EventsUnproved>,
 }
 
+/// Why a kind is no longer watched, to stand after a colon.
+pub(super) const KIND_LEFT: &str = "`kinds` of the server's configuration leaves this kind out";
+
 /// The state of one (scope, kind).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopeFreshness {
@@ -73,6 +77,8 @@ pub struct ScopeFreshness {
     pub left_out: Vec<&'static str>,
     /// The listed resources that cannot be read.
     pub unreadable: Arc<Unread>,
+    /// The ids that other resources refer to and that AWS, asked for them by the last complete sweep, does not know.
+    pub absent: Option<Arc<BTreeSet<Arc<str>>>>,
     /// How many resources the last complete sweep lacked that are not proved gone.
     pub missing: u64,
     /// The resources that vanished all at once in the last complete sweep, and are not assumed to be gone.
@@ -125,6 +131,12 @@ impl ScopeFreshness {
     #[must_use]
     pub fn failing(&self) -> Option<&Trouble> {
         self.stumble.as_deref().or(self.trouble.as_deref())
+    }
+
+    /// Whether it is no longer watched because its kind is left out, wherever it is.
+    #[must_use]
+    pub fn is_kind_left(&self) -> bool {
+        self.unwatched_since.is_some() && self.unwatched_why.as_deref() == Some(KIND_LEFT)
     }
 
     /// Why answers from this scope may be out of date at `now`; `None` if they are fresh.

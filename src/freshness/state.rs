@@ -9,14 +9,11 @@ use tokio::time::Instant;
 use super::event_path::EventPath;
 use super::event_totals::EventTotals;
 use super::member_trouble::MemberTrouble;
-use super::scope::{EventProof, EventRules, ScopeFreshness, Swept};
+use super::scope::{EventProof, EventRules, KIND_LEFT, ScopeFreshness, Swept};
 use super::signal::Signal;
 use super::watched::WatchedScope;
 use crate::model::{AccountId, Kind, KindSelection, Scope, Timestamp, Trouble};
 use crate::store::Watermark;
-
-/// Why a kind is no longer watched, to stand after a colon.
-const KIND_LEFT: &str = "`kinds` of the server's configuration leaves this kind out";
 
 /// A moment, in both times that freshness uses.
 #[derive(Clone, Copy, Debug)]

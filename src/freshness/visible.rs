@@ -38,7 +38,8 @@ impl Freshness {
             VisiblePart::Nothing => None,
             VisiblePart::All => Some(state),
             VisiblePart::ByTags => {
-                Some(ScopeFreshness { seen: 0, unreadable: Unread::none(), missing: 0, held: None, ..state })
+                let unreadable = Unread::none();
+                Some(ScopeFreshness { seen: 0, unreadable, absent: None, missing: 0, held: None, ..state })
             }
         }
     }

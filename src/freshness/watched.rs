@@ -159,6 +159,7 @@ impl WatchedScope {
                 stumble: None,
                 left_out: Vec::new(),
                 unreadable: Unread::none(),
+                absent: None,
                 missing: 0,
                 held: None,
                 settled: complete.map(|swept| swept.started),

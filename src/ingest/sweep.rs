@@ -41,11 +41,15 @@ impl<L: Ledger> Ingest<L> {
                     watched.begin_unread();
                     (watched.begins(), since)
                 });
-                self.sweeps.insert(key, SweepUnderWay { started: at, baseline, since, broken: None, narrower: false });
+                let (broken, narrower, absent) = (None, false, BTreeSet::new());
+                self.sweeps.insert(key, SweepUnderWay { started: at, baseline, since, broken, narrower, absent });
             }
             // A listing that was cut off when its scope was given up is not heard any more when that is watched again.
             SweepStep::Page(_) if !self.sweeps.contains_key(&key) => {}
-            SweepStep::Page(page) => {
+            SweepStep::Page(mut page) => {
+                if let Some(sweep) = self.sweeps.get_mut(&key) {
+                    sweep.absent.extend(std::mem::take(&mut page.absent));
+                }
                 let count = (page.items.len() + page.unchanged.len() + page.unreadable.len()) as u64;
                 if let Err(error) = self.page(&scope, &kind, page)
                     && let Some(sweep) = self.sweeps.get_mut(&key)
@@ -185,7 +189,7 @@ impl<L: Ledger> Ingest<L> {
         }
         self.ask(scope, kind, candidates.into_keys().collect());
         let returns = self.freshness.view(scope, kind, |watched| watched.is_some_and(WatchedScope::returns));
-        let continuity = self.note_complete(scope, kind, Swept { started, ended }, spared);
+        let continuity = self.note_complete(scope, kind, Swept { started, ended }, spared, &sweep.absent);
         if returns {
             // What was found then is not reported one by one.
             self.tell_of(&BTreeSet::from([scope.clone()]), Some(kind));
@@ -227,12 +231,20 @@ impl<L: Ledger> Ingest<L> {
     }
 
     /// How the end of a sweep affects its run of watching.
-    fn note_complete(&mut self, scope: &Scope, kind: &Kind, swept: Swept, spared: u64) -> Continuity {
+    fn note_complete(
+        &mut self,
+        scope: &Scope,
+        kind: &Kind,
+        swept: Swept,
+        spared: u64,
+        absent: &BTreeSet<Arc<str>>,
+    ) -> Continuity {
         let (run, turned) = self.freshness.update(scope, kind, |watched| {
             let held_before = watched.state.held.is_some();
             let unread_before = Arc::clone(&watched.state.unreadable);
             let turned = !watched.state.swept_now || watched.state.trouble.is_some();
             let run = watched.completed(swept, spared);
+            watched.state.absent = Some(absent).filter(|ids| !ids.is_empty()).cloned().map(Arc::new);
             let turned = turned || !Arc::ptr_eq(&unread_before, &watched.state.unreadable);
             (run, turned || held_before != watched.state.held.is_some())
         });

@@ -409,6 +409,36 @@ async fn an_unreadable_resource_is_reported_and_kept_and_never_taken_for_gone() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ids_that_aws_does_not_know_are_those_of_the_last_complete_sweep() {
+    let world = World::new();
+    let page = |absent: &[&str]| {
+        let absent = absent.iter().map(|id| (*id).into()).collect();
+        SweepStep::Page(Page { sent_at: at(100), absent, ..Page::default() })
+    };
+    let known = |world: &World| {
+        let absent = world.watched().absent.unwrap_or_default();
+        absent.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    world.step(SweepStep::Started { at: at(100) }).await;
+    world.step(page(&["i-9"])).await;
+    world.step(page(&["i-8", "i-7"])).await;
+    world.step(SweepStep::Completed { ended: at(102) }).await;
+    world.settled(100).await;
+    assert_eq!(known(&world), ["i-7", "i-8", "i-9"]);
+    world.step(SweepStep::Started { at: at(200) }).await;
+    world.step(page(&["i-6"])).await;
+    world.step(SweepStep::Started { at: at(300) }).await;
+    world.step(page(&["i-9"])).await;
+    assert_eq!(known(&world), ["i-7", "i-8", "i-9"], "no sweep since is complete");
+    world.step(SweepStep::Completed { ended: at(302) }).await;
+    world.settled(300).await;
+    assert_eq!(known(&world), ["i-9"]);
+    world.sweep(400, &[]).await;
+    assert_eq!(world.watched().absent, None);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_lists_something_without_an_id_proves_nothing_gone() {
     let world = World::new();
     let one = ("i-1", instance("running", "t3.micro"));

@@ -1,5 +1,8 @@
 //! The writer's state of a running sweep.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::IngestError;
 use crate::model::{Cause, Timestamp};
 
@@ -14,6 +17,8 @@ pub(super) struct SweepUnderWay {
     pub(super) broken: Option<IngestError>,
     /// Whether it is the first that left out some parameter: then a resource may be missing only because it is no longer shown.
     pub(super) narrower: bool,
+    /// The ids that AWS was asked for and does not know.
+    pub(super) absent: BTreeSet<Arc<str>>,
 }
 
 impl SweepUnderWay {

@@ -10,7 +10,7 @@ use aws_sdk_ec2::Client;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::describe::{DescribeError, DescribeInput, reduce};
+use super::describe::{DescribeError, DescribeInput, filters, reduce};
 use super::fields::{Fields, Mapped, mapped};
 use super::spec::{Filter, KindSpec};
 use crate::model::{Form, Item, LeftOut, Page};
@@ -53,6 +53,9 @@ fn describe(client: Client, input: DescribeInput, _: LeftOut) -> BoxFuture<'stat
         let call = client.describe_addresses();
         let answers = match input {
             DescribeInput::Page { .. } => vec![call.send().await.map_err(reduce)?],
+            DescribeInput::Filtered(asked) => {
+                vec![call.set_filters(Some(filters(asked))).send().await.map_err(reduce)?]
+            }
             DescribeInput::DryRun => vec![call.dry_run(true).send().await.map_err(reduce)?],
             DescribeInput::Ids(ids) => {
                 let (addresses, allocations): (Vec<_>, Vec<_>) =

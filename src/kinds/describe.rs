@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::types;
 use futures::future::BoxFuture;
 
 use crate::model::{LeftOut, Page};
@@ -22,6 +23,8 @@ pub enum DescribeInput {
     },
     /// The resources with these ids. AWS answers none of them when one does not exist.
     Ids(Vec<String>),
+    /// The resources that meet all of these filters: their names, with values that are taken as they are.
+    Filtered(Vec<(&'static str, Vec<String>)>),
     /// A dry run, which tests whether listing is allowed; AWS answers it with an error either way.
     DryRun,
 }
@@ -37,12 +40,25 @@ pub fn reduce<E: ProvideErrorMetadata>(error: SdkError<E>) -> DescribeError {
     error.map_service_error(|error| error.meta().clone())
 }
 
+/// Filters as AWS takes them, where `*`, `?` and the backslash stand for themselves only after a backslash.
+pub(super) fn filters(asked: Vec<(&'static str, Vec<String>)>) -> Vec<types::Filter> {
+    let literal = |value: String| value.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?");
+    let filter = |(name, values): (&'static str, Vec<String>)| {
+        let values = values.into_iter().map(literal).collect();
+        types::Filter::builder().name(name).set_values(Some(values)).build()
+    };
+    asked.into_iter().map(filter).collect()
+}
+
 /// A [`Describe`] for calls of AWS's usual shape: they page, take ids, and answer one list.
 ///
-/// Takes a closure that begins the call, the call's setter of ids, the field of the answer that lists the resources, and the
-/// field of a resource that holds its id.
+/// Takes a closure that begins the call, the call's setter of ids, where it is called otherwise than usual its setter of filters, the
+/// field of the answer that lists the resources, and the field of a resource that holds its id.
 macro_rules! describe {
     ($begin:expr, $set_ids:ident, $list:ident, $id:ident) => {
+        $crate::kinds::describe::describe!($begin, $set_ids, set_filters, $list, $id)
+    };
+    ($begin:expr, $set_ids:ident, $set_filters:ident, $list:ident, $id:ident) => {
         |client, input, left_out| {
             Box::pin(async move {
                 let begin: fn(
@@ -56,6 +72,9 @@ macro_rules! describe {
                         call.max_results(max_results).set_next_token(token)
                     }
                     $crate::kinds::describe::DescribeInput::Ids(ids) => call.$set_ids(Some(ids)),
+                    $crate::kinds::describe::DescribeInput::Filtered(asked) => {
+                        call.$set_filters(Some($crate::kinds::describe::filters(asked)))
+                    }
                     $crate::kinds::describe::DescribeInput::DryRun => {
                         call.max_results($crate::kinds::describe::SMALLEST_PAGE).dry_run(true)
                     }
@@ -72,3 +91,16 @@ macro_rules! describe {
     };
 }
 pub(super) use describe;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_as_they_are() {
+        let asked = vec![("group-name", vec!["web*".to_owned(), "a?b\\c".to_owned(), "plain".to_owned()])];
+        let filters = filters(asked);
+        assert_eq!((filters.len(), filters[0].name()), (1, Some("group-name")));
+        assert_eq!(filters[0].values(), ["web\\*", "a\\?b\\\\c", "plain"]);
+    }
+}

@@ -46,7 +46,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
         |client, input, _| {
             let call = client.describe_images().include_deprecated(true).include_disabled(true);
             match input {
-                DescribeInput::Page { .. } | DescribeInput::DryRun => call.owners("self"),
+                DescribeInput::Page { .. } | DescribeInput::Filtered(_) | DescribeInput::DryRun => call.owners("self"),
                 DescribeInput::Ids(_) => call,
             }
         },

@@ -14,7 +14,7 @@ use aws_sdk_ec2::{Client, types};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::describe::{DescribeError, DescribeInput, SMALLEST_PAGE, reduce};
+use super::describe::{DescribeError, DescribeInput, SMALLEST_PAGE, filters, reduce};
 use super::facet_reading::FacetReading;
 use super::fields::{Fields, Mapped, mapped};
 use super::spec::{CallWords, Filter, KindSpec};
@@ -123,6 +123,7 @@ fn describe(
         let call = match input {
             DescribeInput::Page { token, max_results } => call.max_results(max_results).set_next_token(token),
             DescribeInput::Ids(ids) => call.set_instance_ids(Some(ids)),
+            DescribeInput::Filtered(asked) => call.set_filters(Some(filters(asked))),
             DescribeInput::DryRun => call.max_results(SMALLEST_PAGE).dry_run(true),
         };
         let output = call.send().await.map_err(reduce)?;

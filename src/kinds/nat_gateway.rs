@@ -31,6 +31,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     describe: describe!(
         |client, _, _| client.describe_nat_gateways(),
         set_nat_gateway_ids,
+        set_filter,
         nat_gateways,
         nat_gateway_id
     ),

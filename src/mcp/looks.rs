@@ -22,6 +22,8 @@ pub enum Sight {
     Shown,
     /// AWS does not know it.
     NotFound,
+    /// AWS does not take its id for one, so that nothing has it.
+    Malformed,
     /// AWS answered and did not say, with the reason and what to do about it.
     Unsaid(String),
     /// The call failed, whatever it was about, with the reason and what to do about it.
@@ -47,8 +49,14 @@ impl Sight {
     pub fn unsaid(&self) -> Option<&str> {
         match self {
             Sight::Unsaid(why) | Sight::Failed(why) => Some(why),
-            Sight::Shown | Sight::NotFound => None,
+            Sight::Shown | Sight::NotFound | Sight::Malformed => None,
         }
+    }
+
+    /// Whether AWS says that there is no such resource.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Sight::NotFound | Sight::Malformed)
     }
 
     /// What looks at one resource in several scopes show together.
@@ -58,7 +66,8 @@ impl Sight {
         for sight in sights {
             match (sight, &all) {
                 (Sight::Shown, _) => return Sight::Shown,
-                (Sight::Unsaid(_) | Sight::Failed(_), Some(Sight::NotFound) | None) | (Sight::NotFound, None) => {
+                (Sight::Unsaid(_) | Sight::Failed(_), Some(Sight::NotFound | Sight::Malformed) | None)
+                | (Sight::NotFound | Sight::Malformed, None) => {
                     all = Some(sight.clone());
                 }
                 _ => {}

@@ -306,7 +306,12 @@ fn router<H: ServerHandler>(
     let (work, waiting) = (Semaphore::new(CONCURRENT), Arc::new(Semaphore::new(WAITING)));
     let face = Arc::new(HttpFace { sessions: Arc::clone(sessions), precedents, guard, work, waiting });
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
-    let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
+    let elsewhere = || async {
+        let said = format!(
+            "MCP is served at {PATH}. EC2's read API is not here: it has an address of its own, that of --ec2-api\n"
+        );
+        (StatusCode::NOT_FOUND, said)
+    };
     let probes = options.probes.clone();
     let Some(gate) = &options.gate else {
         let routes = routes(middleware::from_fn(cors::cors).layer(service));

@@ -22,6 +22,8 @@ pub struct Page {
     pub unreadable: Vec<UnreadableItem>,
     /// The optional parameters that were left out because the endpoint does not know them.
     pub left_out: LeftOut,
+    /// The ids that were asked for, and that AWS said do not exist.
+    pub absent: Vec<Arc<str>>,
     /// The token of the next page; `None` when this was the last.
     pub next: Option<String>,
 }

@@ -188,12 +188,13 @@ impl WalkQuery<'_> {
     /// # Errors
     /// When the log does not reach back to the point any more, or the store cannot be read.
     pub fn one(&self, store: &Store, id: &ResourceId, point: Point) -> Result<Option<Document>, PastError> {
-        let snapshot = store.snapshot()?;
-        holds(&snapshot, point)?;
-        let Some(row) = row_at(&snapshot, id, point)? else { return Ok(None) };
-        drop(snapshot);
-        if !self.filters.matcher().matches(&row) {
-            return Ok(None);
+        let matcher = self.filters.matcher();
+        if !matcher.conditions().is_empty() {
+            let snapshot = store.snapshot()?;
+            holds(&snapshot, point)?;
+            if row_at(&snapshot, id, point)?.is_none_or(|row| !matcher.matches(&row)) {
+                return Ok(None);
+            }
         }
         Ok(document_at(store, id, point)?.filter(|document| self.is_met(document)))
     }

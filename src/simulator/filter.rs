@@ -14,8 +14,14 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::tags::Tags;
 
+/// EC2's limit on filters in one call.
+const MAX_FILTERS: u32 = 50;
+
 /// EC2's limit on filter values in one call.
 const MAX_VALUES: usize = 200;
+
+/// EC2's limit on the characters of a filter value.
+const MAX_LENGTH: usize = 255;
 
 /// A filter: its name, and a function that passes an item's values for it to [`Values`].
 pub(crate) type Filter<T> = (&'static str, fn(&T, &mut Values<'_>));
@@ -51,10 +57,16 @@ impl<T: Filtered> Filters<T> {
         let mut count = 0;
         for n in 1_u32.. {
             let Some(name) = params.get(&format!("Filter.{n}.Name")) else { break };
+            if n > MAX_FILTERS {
+                return Err(Refusal::filter_limit("number of filters specified on a single call is 50"));
+            }
             let values = params.list(&format!("Filter.{n}.Value"));
             count += values.len();
             if count > MAX_VALUES {
-                return Err(Refusal::filter_limit());
+                return Err(Refusal::filter_limit("number of filter values specified on a single call is 200"));
+            }
+            if values.iter().any(|value| value.chars().count() > MAX_LENGTH) {
+                return Err(Refusal::filter_limit("length for a filter value is 255 characters"));
             }
             if values.is_empty() {
                 return Err(Refusal::invalid_value(format!("The filter '{name}' has no values")));
@@ -254,5 +266,14 @@ mod tests {
         let many: Vec<String> = (1..=201).map(|n| format!("&Filter.1.Value.{n}=x")).collect();
         let params = Params::parse("", format!("Filter.1.Name=a{}", many.concat()).as_bytes());
         assert_eq!(Filters::<Pair>::parse(&params).unwrap_err().code, "FilterLimitExceeded");
+        let filters = |count: usize| {
+            (1..=count).map(|n| format!("&Filter.{n}.Name=a&Filter.{n}.Value.1=x")).collect::<Vec<_>>().concat()
+        };
+        let long = format!("Filter.1.Name=a&Filter.1.Value.1={}", "x".repeat(256));
+        for (form, limit) in [(filters(51), "call is 50"), (long, "255 characters")] {
+            let refusal = Filters::<Pair>::parse(&Params::parse("", form.as_bytes())).unwrap_err();
+            assert_eq!(refusal.code, "FilterLimitExceeded");
+            assert!(refusal.message.ends_with(limit), "{}", refusal.message);
+        }
     }
 }

@@ -74,7 +74,7 @@ fn limit(text: &str, (least, most): (i64, i64)) -> Result<usize, Refusal> {
     let refuse =
         |why: &str| Err(Refusal::invalid_value(format!("Value ( {text} ) for parameter maxResults is invalid. {why}")));
     match text.parse::<i64>() {
-        Ok(n) if n < least => refuse(&format!("Expecting a value greater than or equal to {least}.")),
+        Ok(n) if n < least => refuse(&format!("Expecting a value greater than {least}.")),
         Ok(n) if n > most => refuse(&format!("Expecting a value less than or equal to {most}.")),
         Ok(n) => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
         Err(_) => refuse("Expecting an integer."),

@@ -57,8 +57,8 @@ impl Refusal {
         Self::bad("InvalidNextToken", "The token is invalid.")
     }
 
-    pub(crate) fn filter_limit() -> Self {
-        Self::bad("FilterLimitExceeded", "The maximum number of filter values specified on a single call is 200")
+    pub(crate) fn filter_limit(limit: &str) -> Self {
+        Self::bad("FilterLimitExceeded", format!("The maximum {limit}"))
     }
 
     pub(crate) fn dry_run() -> Self {
@@ -83,8 +83,13 @@ impl Refusal {
     }
 
     pub(crate) fn malformed_instance(id: &str) -> Self {
-        let expected = if id.starts_with("i-") { "" } else { " (expecting \"i-...\")" };
-        Self::bad("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"{expected}"))
+        Self::no_id("InvalidInstanceID.Malformed", id, id.is_empty().then_some("i-"))
+    }
+
+    /// The refusal of a text that is no id, with the prefix that it should have.
+    fn no_id(code: &'static str, id: &str, expected: Option<&str>) -> Self {
+        let expected = expected.map(|prefix| format!(" (expecting \"{prefix}...\")")).unwrap_or_default();
+        Self::bad(code, format!("Invalid id: \"{id}\"{expected}"))
     }
 
     pub(crate) fn malformed(code: &'static str, id: &str, prefix: &str) -> Self {
@@ -108,9 +113,19 @@ impl Refusal {
 
     /// The refusal of a text that is not an id of its kind.
     pub(crate) fn malformed_resource(kind: Kind, id: &str) -> Self {
+        let (code, prefix) = (kind.codes().0, kind.prefix());
+        let lacking = (!id.starts_with(prefix)).then_some(prefix);
         match kind {
             Kind::Instance => Self::malformed_instance(id),
-            _ => Self::malformed(kind.codes().0, id, kind.prefix()),
+            // As aws-parallelcluster and others have it of DescribeVolumes.
+            Kind::Volume => {
+                Self::invalid_value(format!("Value ({id}) for parameter volumes is invalid. Expected: 'vol-...'."))
+            }
+            Kind::Snapshot if lacking.is_some() => {
+                Self::invalid_value(format!("Value ({id}) for parameter snapshotId is invalid. Expected: 'snap-...'."))
+            }
+            Kind::SecurityGroup | Kind::Image | Kind::Snapshot => Self::no_id(code, id, lacking),
+            _ => Self::malformed(code, id, prefix),
         }
     }
 

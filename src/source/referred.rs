@@ -74,7 +74,7 @@ impl<A: ListPages + DescribeIds> ListPages for Referred<A> {
 }
 
 impl<A: ListPages + DescribeIds> Referred<A> {
-    /// The resources of these ids, as one page. Those that AWS does not know are not on it.
+    /// The resources of these ids, as one page, and the ids that AWS does not know.
     async fn named(&self, scope: &Scope, spec: &'static KindSpec, ids: &[Arc<str>]) -> Result<Page, AwsError> {
         let mut batch = IdBatch::new(ids);
         while let Some(ids) = batch.ask() {
@@ -82,10 +82,10 @@ impl<A: ListPages + DescribeIds> Referred<A> {
             let answer = self.aws.describe(scope, spec, &texts).await;
             batch.answered(ids, answer);
         }
-        let DescribeResult { answers, failed, .. } = batch.described();
+        let DescribeResult { answers, not_found, failed, .. } = batch.described();
         match failed {
             Some((_, error)) => Err(error),
-            None => Ok(answers.into_iter().reduce(joined).unwrap_or_default()),
+            None => Ok(Page { absent: not_found, ..answers.into_iter().reduce(joined).unwrap_or_default() }),
         }
     }
 }

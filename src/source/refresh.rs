@@ -44,7 +44,7 @@ impl DescribeIds for Aws {
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         let answer = self.describe_once(scope, spec, ids, Priority::Refresh).await;
         if answer.as_ref().is_err_and(|error| error.class == ErrorClass::NotFound) {
-            self.confirm(scope).await?;
+            self.confirm_for(scope, Priority::Refresh).await?;
         }
         answer
     }
@@ -175,7 +175,7 @@ impl<D: DescribeIds> Refresher<D> {
             self.queue.put_back(ids, self.begun.elapsed() + AGAIN);
             return round;
         }
-        let DescribeResult { answers, not_found, silent, unreadable, failed } = batch.described();
+        let DescribeResult { answers, not_found, silent, unreadable, failed, .. } = batch.described();
         // An id that the answers do not mention is not known to be gone.
         round.answered.extend(silent.into_iter().map(|id| (id, None)));
         round.answered.extend(unreadable.into_iter().map(|(id, _)| (id, None)));

@@ -2,6 +2,7 @@
 //! server reads again without losing its clients.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
@@ -228,6 +229,10 @@ fn a_file_that_makes_no_sense_is_refused_with_what_to_do() {
         (format!("regions = \"all\"\n{account}events = {{ eu-cental-1 = \"off\" }}\n"), "did you mean `eu-central-1`?"),
         ("http = \"0.0.0.0:80\"\n".to_owned(), "muster.toml:1:1: http"),
         ("quiet_interval = \"1ms\"\n".to_owned(), "too short"),
+        (
+            "ec2_api = \"localhost:8378\"\n".to_owned(),
+            "muster.toml:1:1: ec2_api: `localhost:8378` is no IP address with a port: give one such as 127.0.0.1:8378",
+        ),
     ] {
         written(&sandbox, "muster.toml", &text);
         let (code, _, errors) = run(&sandbox, &["config", "check", "muster.toml"]);
@@ -240,6 +245,36 @@ fn a_file_that_makes_no_sense_is_refused_with_what_to_do() {
     );
     let (code, said, errors) = run(&sandbox, &["config", "check", "muster.toml", "--json"]);
     assert!(code == 0 && said.contains("\"eu-west-1\"") && !said.contains("EU-"), "{said}{errors}");
+}
+
+/// Settings of EC2's read API without its address started a server that did nothing of them.
+#[test]
+fn settings_that_no_server_could_serve_by_are_said_when_a_file_is_checked_and_refused_by_a_server() {
+    let sandbox = Sandbox::bare();
+    let keys =
+        written(&sandbox, "keys.toml", "[[keys]]\nid = \"AKIAMUSTEREXAMPLE1\"\nsecret = \"made-up-for-this-test\"\n");
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).unwrap();
+    for (text, expected) in [
+        ("ec2_api_pass = \"reads\"\n", "ec2_api_pass has no effect without ec2_api"),
+        ("max_stale = \"10m\"\n", "max_stale has no effect without ec2_api"),
+        ("ec2_api_keys = \"keys.toml\"\n", "ec2_api_keys has no effect without ec2_api"),
+        ("ec2_api = \"127.0.0.1:8378\"\nmax_stale = \"0s\"\n", "give at least 1s"),
+        ("ec2_api = \"127.0.0.1:8378\"\nhttp = \"127.0.0.1:8378\"\n", "ec2_api and http both have"),
+        ("ec2_api = \"127.0.0.1:8378\"\nec2_api_keys = \"keys.toml\"\n", "chmod 600"),
+    ] {
+        let path = written(&sandbox, "muster.toml", text);
+        let (code, said, errors) = run(&sandbox, &["config", "check", "muster.toml"]);
+        // Flags may give what is missing.
+        assert!(code == 0 && said.contains("can be used") && errors.contains(expected), "{text}{errors}");
+        assert!(errors.contains("`muster serve` refuses this file"), "{errors}");
+        let (code, _, errors) = run(&sandbox, &["serve", "--config", path.to_str().unwrap(), "--region", "eu-west-1"]);
+        assert!(code == 2 || (code == 1 && errors.contains("chmod 600")), "{text}{code} {errors}");
+    }
+    written(&sandbox, "muster.toml", "ec2_api = \"127.0.0.1:8378\"\nec2_api_pass = \"reads\"\nmax_stale = \"1s\"\n");
+    let (code, _, errors) = run(&sandbox, &["config", "check", "muster.toml"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let (code, _, errors) = run(&sandbox, &["serve", "--metrics", "localhost:9377"]);
+    assert!(code == 2 && errors.contains("such as 127.0.0.1:9377"), "{errors}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::fields::{Describe, boto3};
 use crate::filters::{forms, scalars};
 use crate::harness::account::Account;
-use crate::harness::muster::{OFTEN, RARELY, Sandbox, Serve};
+use crate::harness::muster::{Endpoint, OFTEN, RARELY, Sandbox, Serve};
 use crate::harness::process::Running;
 use crate::harness::python::Environment;
 use crate::harness::roles::AccountsFile;
@@ -155,6 +155,32 @@ fn filters_of(kind: &KindSpec) -> Vec<(&'static str, Form, Vec<&'static str>)> {
     let own = crate::filters::undocumented(kind);
     let differs = |name: &&str| DIFFER.contains(&(kind.slug, name));
     of_rows.chain(of_documents).filter(|(name, ..)| !own.contains(name) && !differs(name)).collect()
+}
+
+#[test]
+fn filters_that_aws_does_not_document_any_more_find_what_aws_finds_by_them() {
+    let mut copied = Copied::of(Simulator::start(20, &[]), &RARELY);
+    let resources = boto3(&Account::at(&copied.simulator.endpoint()));
+    for (slug, name, path) in [
+        ("address", "domain", "Domain"),
+        ("network-interface", "group-name", "Groups.GroupName"),
+        ("network-interface", "addresses.private-dns-name", "PrivateIpAddresses.PrivateDnsName"),
+        ("vpc", "cidr-block", "CidrBlock"),
+        ("vpc", "cidrBlock", "CidrBlock"),
+        ("vpc", "isDefault", "IsDefault"),
+    ] {
+        let kind = KINDS.iter().find(|kind| kind.slug == slug).unwrap();
+        let Describe { operation, member, filters, .. } = Describe::of(kind);
+        let mut values = Vec::new();
+        for (_, document) in &resources[slug] {
+            scalars(document, path, &mut values);
+        }
+        let value = values.first().unwrap();
+        let found = copied.same(&operation, &member, &json!({filters: [{"Name": name, "Values": [value]}]}), None);
+        assert!(found > 0, "{slug} {name} {value}");
+        let none = json!({filters: [{"Name": name, "Values": ["no-such-value"]}]});
+        assert_eq!(copied.same(&operation, &member, &none, None), 0, "{slug} {name}");
+    }
 }
 
 #[test]
@@ -416,6 +442,33 @@ fn an_account_is_named_by_the_path_or_by_the_key() {
     let contradiction = refused(&format!("/{ONE}/"), &key(TWO));
     assert!(contradiction.contains(ONE) && contradiction.contains(TWO), "{contradiction}");
     assert!(refused("/", &key("200000000009")).contains("does not watch the account 200000000009"));
+}
+
+/// A client at the wrong port of a server was not told which port is right.
+#[test]
+fn what_comes_to_the_wrong_port_is_told_the_right_one() {
+    let sandbox = Sandbox::new(&Endpoint::dead());
+    let flags = ["--metrics", "127.0.0.1:0", "--ec2-api", "127.0.0.1:0"];
+    let server = sandbox.serve(&[&RARELY[..], &flags].concat());
+    let host = |url: &str| url.split('/').nth(2).unwrap().to_owned();
+    let [mcp, metrics, ec2_api] =
+        [&server.http, server.metrics.as_ref().unwrap(), server.ec2_api.as_ref().unwrap()].map(|url| host(url));
+    let ask = |address: &str, path: &str| {
+        let body = "Action=DescribeVpcs&Version=2016-11-15";
+        post(address, path, address, &key_of("testing", "eu-central-1"), body)
+    };
+    for (address, path, status, named) in [
+        (&mcp, "/", 404, ["/mcp", "--ec2-api"]),
+        (&metrics, "/", 404, ["/metrics", "--ec2-api"]),
+        (&ec2_api, "/mcp", 400, ["EC2&apos;s read API of Muster", "--http"]),
+        (&ec2_api, "/metrics", 400, ["EC2&apos;s read API of Muster", "--metrics"]),
+        (&ec2_api, "/second/", 400, ["EC2&apos;s read API of Muster", "not its name"]),
+    ] {
+        let answer = ask(address, path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        let answer = answer.replace("EC2's read API of", "EC2&apos;s read API of");
+        assert!(named.iter().all(|name| answer.contains(name)), "{path}: {answer}");
+    }
 }
 
 #[test]

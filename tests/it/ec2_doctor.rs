@@ -13,6 +13,7 @@ use crate::harness::authority::Authority;
 use crate::harness::ec2_caller::Ec2Caller;
 use crate::harness::eventually;
 use crate::harness::muster::{RARELY, Sandbox};
+use crate::harness::roles::AccountsFile;
 use crate::harness::simulator::Simulator;
 
 /// What doctor finds of the read API at an address: the verdict, and what it says.
@@ -67,9 +68,27 @@ fn doctor_asks_the_read_api_as_a_client_does_and_names_what_is_wrong() {
     let own = all.iter().find(|(_, said)| said.starts_with("AWS_ENDPOINT_URL_EC2 "));
     assert!(own.is_some_and(|(verdict, said)| verdict == "failed" && said.contains("Unset")), "{all:?}");
     sandbox.unset("AWS_ENDPOINT_URL_EC2");
+    // Muster itself heeds ranges of addresses, and boto3 does not.
+    sandbox.set("HTTP_PROXY", "http://somebody:secret@127.0.0.1:9");
+    sandbox.set("NO_PROXY", "127.0.0.0/8");
+    let [(warning, told), (verdict, said)] = &found(&sandbox, &["--ec2-api", &address])[..] else { panic!("two") };
+    assert!(verdict == "ok" && warning == "warning" && told.starts_with("HTTP_PROXY"), "{told} {said}");
+    assert!(told.contains("Add 127.0.0.1 to no_proxy, or to NO_PROXY") && !told.contains("secret"), "{told}");
+    sandbox.set("NO_PROXY", "127.0.0.1");
+    assert_eq!(found(&sandbox, &["--ec2-api", &address]).len(), 1);
+    // The whole command line of a server, and any port.
+    let others = ["--http", "127.0.0.1:0", "--idle-exit", "5m", "--allowed-host", "a.test", "--rate-limit", "9"];
+    for address in [&*address, "127.0.0.1:0"] {
+        let [(verdict, said)] = &found(&sandbox, &[&["--ec2-api", address][..], &others].concat())[..] else {
+            panic!("one finding")
+        };
+        assert!(verdict == "ok" && said.contains("as of"), "{verdict} {said}");
+    }
     drop(server);
-    let [(verdict, said)] = &found(&sandbox, &["--ec2-api", &elsewhere])[..] else { panic!("one finding") };
-    assert!(verdict == "skipped" && said.contains("no server runs"), "{verdict} {said}");
+    for (address, why) in [(&*elsewhere, "no server runs"), ("127.0.0.1:0", "port 0")] {
+        let [(verdict, said)] = &found(&sandbox, &["--ec2-api", address])[..] else { panic!("one finding") };
+        assert!(verdict == "skipped" && said.contains(why), "{verdict} {said}");
+    }
 }
 
 #[test]
@@ -80,6 +99,22 @@ fn doctor_asks_for_a_kind_that_is_watched() {
     server.swept();
     let address = server.ec2_api.clone().unwrap().strip_prefix("http://").unwrap().to_owned();
     let flags = ["--kinds", "instance", "--ec2-api", &address];
+    let [(verdict, said)] = &found(&sandbox, &flags)[..] else { panic!("one finding") };
+    assert!(verdict == "ok" && said.contains("as of"), "{verdict} {said}");
+}
+
+#[test]
+fn doctor_asks_about_one_of_the_accounts_of_a_configuration_file() {
+    const REGION: &str = "us-east-1";
+    let flags = ["--accounts", "2", "--account-regions", REGION, "--account-instances", "10"];
+    let simulator = Simulator::start(3, &flags);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let file = AccountsFile::new(&sandbox, &[REGION]);
+    file.write(&[("one", "200000000001"), ("two", "200000000002")]);
+    let server = sandbox.serve(&[&RARELY[..], &["--config", file.path(), "--ec2-api", "127.0.0.1:0"]].concat());
+    server.swept();
+    let address = server.ec2_api.clone().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let flags = ["--config", file.path(), "--ec2-api", &address];
     let [(verdict, said)] = &found(&sandbox, &flags)[..] else { panic!("one finding") };
     assert!(verdict == "ok" && said.contains("as of"), "{verdict} {said}");
 }
@@ -98,6 +133,14 @@ fn doctor_reaches_a_read_api_with_keys_by_tls() {
     let flags = ["--ec2-api", &address, "--ec2-api-keys", file.to_str().unwrap()];
     let [(verdict, said)] = &found(&sandbox, &flags)[..] else { panic!("one finding") };
     assert!(verdict == "ok" && said.contains("signs with a key"), "{verdict} {said}");
+    let [(verdict, said)] = &found(&sandbox, &["--ec2-api", &address])[..] else { panic!("one finding") };
+    assert!(verdict == "failed" && said.contains("Give --ec2-api-keys as the server has it"), "{verdict} {said}");
+    let local = address.replace("0.0.0.0", "127.0.0.1");
+    let [(verdict, said)] = &found(&sandbox, &["--ec2-api", &local])[..] else { panic!("one finding") };
+    assert!(verdict == "failed" && said.contains(&format!("answers it at {address}")), "{verdict} {said}");
+    let status = sandbox.muster(&["status", "--data-dir", sandbox.data().to_str().unwrap()]).output().unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains(&format!("EC2's read API at https://{address}: 0 requests")), "{status}");
 }
 
 #[test]
@@ -150,7 +193,8 @@ fn what_aws_was_saved_is_counted_and_told() {
     assert_eq!(count("DescribeTags").as_deref(), Some("1"), "{page}");
     assert_eq!(count("DescribeRegions").as_deref(), Some("1"), "the first was asked of AWS: {page}");
     assert_eq!((count("DescribeVolumes"), count("_OTHER")), (None, None), "{page}");
-    let told = format!("EC2's read API: {} requests answered from the copy today, 2 asked of AWS", sizes.len() + 2);
+    let (url, count) = (server.ec2_api.clone().unwrap(), sizes.len() + 2);
+    let told = format!("EC2's read API at {url}: {count} requests answered from the copy today, 2 asked of AWS");
     let data = sandbox.data();
     eventually("the status says so", || {
         let status = sandbox.muster(&["status", "--data-dir", data.to_str().unwrap()]).output().unwrap();

@@ -1,5 +1,6 @@
 //! EC2's own read API about what the copy does not have: what was made a moment ago, what nobody has, and what AWS does not say.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -85,6 +86,15 @@ fn what_the_copy_lacks_is_asked_of_aws_once_however_many_ask_and_though_the_copy
     let foreign = json!({"SnapshotIds": [of_others[0]["SnapshotId"]]});
     let said = it.boto3.refused("describe_snapshots", &foreign, &json!({}), (400, "UnsupportedOperation"));
     assert!(said.contains("what the account itself owns"), "{said}");
+    // What is no id is told at once, whoever would know.
+    let before = it.calls("DescribeSecurityGroups");
+    let none = json!({"GroupIds": ["sg-123"]});
+    it.boto3.refused("describe_security_groups", &none, &json!({}), (400, "InvalidGroupId.Malformed"));
+    assert_eq!(it.calls("DescribeSecurityGroups"), before);
+    // What only AWS takes for no id.
+    let none = json!({"VpcIds": ["vpc-123"]});
+    let said = it.boto3.refused("describe_vpcs", &none, &json!({}), (400, "InvalidVpcID.Malformed"));
+    assert!(said.contains("'vpc-123' (expecting 'vpc-...;"), "{said}");
     // More than one request may ask for.
     let many: Vec<String> = (0..101).map(|n| format!("vol-0123456789abcd{n:03x}")).collect();
     let said = it.boto3.refused("describe_volumes", &json!({"VolumeIds": many}), &json!({}), (400, "MusterStale"));
@@ -100,6 +110,33 @@ fn attached(it: &Missing) -> String {
     let volumes = it.aws.every("ec2.describe_volumes", "Volumes", &json!({}));
     let used = volumes.iter().find(|volume| volume["State"] == "in-use").expect("a volume that is in use");
     used["VolumeId"].as_str().unwrap().to_owned()
+}
+
+/// A bug: a Muster that watched another never saw its images whole where an instance named one that AWS does not show any more, since
+/// the first refused to say anything of it.
+#[test]
+fn an_image_that_instances_name_and_aws_does_not_show_any_more_does_not_exist_and_another_muster_sees_so() {
+    let simulator = Simulator::start(1000, &[]);
+    let (endpoint, sandbox) = (simulator.endpoint(), Sandbox::new(&simulator.endpoint()));
+    let server = sandbox.serve(&[&RARELY[..], &["--ec2-api", "127.0.0.1:0"]].concat());
+    server.swept();
+    let (aws, url) = (Account::at(&endpoint), server.ec2_api.clone().unwrap());
+    let reservations = aws.every("ec2.describe_instances", "Reservations", &json!({}));
+    let instances = reservations.iter().flat_map(|reservation| reservation["Instances"].as_array().unwrap());
+    let named: BTreeSet<&str> = instances.map(|instance| instance["ImageId"].as_str().unwrap()).collect();
+    let images = aws.every("ec2.describe_images", "Images", &json!({}));
+    let shown: BTreeSet<&str> = images.iter().map(|image| image["ImageId"].as_str().unwrap()).collect();
+    let gone: Vec<&str> = named.difference(&shown).copied().collect();
+    assert!(!gone.is_empty(), "every instance's image is there");
+    let boto3 = Ec2Caller::at(&url, &endpoint.region);
+    let expected = (400, "InvalidAMIID.NotFound");
+    let said = boto3.refused("describe_images", &json!({"ImageIds": gone}), &json!({}), expected);
+    assert!(gone.iter().all(|id| said.contains(id)) && said.contains("in the copy of Muster"), "{said}");
+    let other = json!({"ImageIds": ["ami-0123456789abcdef0"]});
+    boto3.refused("describe_images", &other, &json!({}), (400, "UnsupportedOperation"));
+    let mut second = Sandbox::new(&endpoint);
+    second.set("AWS_ENDPOINT_URL_EC2", &url);
+    second.serve(&RARELY).swept();
 }
 
 #[test]
@@ -137,7 +174,7 @@ fn what_aws_does_not_say_is_refused_with_the_reason_and_absence_is_as_of_the_cop
         (told["code"] == "InvalidVolume.NotFound").then_some(told)
     });
     let as_of = told["headers"]["x-muster-as-of"].as_str().unwrap_or_else(|| panic!("{told}"));
-    assert!(told["message"].as_str().unwrap().ends_with(&format!("(in Muster's copy as of {as_of})")), "{told}");
+    assert!(told["message"].as_str().unwrap().ends_with(&format!("(as of {as_of}, in the copy of Muster)")), "{told}");
     it.simulator.control("PATCH", "/faults", &json!({"cut": {"share": 1.0}}));
     eventually("the copy is out of date", || {
         let told = it.boto3.call("describe_volumes", &json!({}));
@@ -182,4 +219,52 @@ fn raw(url: &str, region: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+#[test]
+fn tags_of_what_was_made_a_moment_ago_are_asked_of_aws_and_what_nobody_has_has_none() {
+    let it = Missing::with(&[&RARELY[..], &LIVE].concat());
+    let made = it.volume();
+    it.aws.call("ec2.create_tags", &json!({"Resources": [made], "Tags": [{"Key": "team", "Value": "web"}]}));
+    let of = |ids: &[&str]| json!({"Filters": [{"Name": "resource-id", "Values": ids}]});
+    let before = it.calls("DescribeVolumes");
+    for told in it.boto3.crowd(20, "describe_tags", &of(&[&made, "vpc-0123456789abcdef0"])) {
+        let tags = told["answer"]["Tags"].as_array().unwrap_or_else(|| panic!("{told}"));
+        assert_eq!((tags.len(), &tags[0]["ResourceId"], &tags[0]["Value"]), (1, &json!(made), &json!("web")), "{told}");
+    }
+    assert_eq!(it.calls("DescribeVolumes"), before + 1, "20 clients cost one call");
+    let told = it.boto3.call("describe_tags", &of(&["vol-0123456789abcdef0"]));
+    assert_eq!(told["answer"]["Tags"], json!([]), "{told}");
+    assert_eq!(it.calls("DescribeVolumes"), before + 2, "AWS was asked");
+    it.simulator.control("PATCH", "/faults", &json!({"denied": ["DescribeVolumes"]}));
+    let other = of(&["vol-0123456789abcdef1"]);
+    let said = it.boto3.refused("describe_tags", &other, &json!({}), (400, "MusterStale"));
+    assert!(said.contains("ec2:DescribeVolumes") && said.contains("vol-0123456789abcdef1"), "{said}");
+}
+
+#[test]
+fn what_is_named_by_something_else_than_its_id_is_asked_of_aws_as_well() {
+    let it = Missing::with(&[&RARELY[..], &LIVE].concat());
+    let made = it.aws.call("ec2.allocate_address", &json!({"Domain": "vpc"}));
+    let by_ip = json!({"PublicIps": [made["PublicIp"]]});
+    let before = it.calls("DescribeAddresses");
+    for told in it.boto3.crowd(20, "describe_addresses", &by_ip) {
+        assert_eq!(told["answer"]["Addresses"][0]["AllocationId"], made["AllocationId"], "{told}");
+    }
+    // Who comes after a call was sent shares the next one: what it asks for may have been made meanwhile.
+    let calls = it.calls("DescribeAddresses") - before;
+    assert!((1..=4).contains(&calls), "20 clients cost {calls} calls");
+    let unknown = json!({"PublicIps": ["192.0.2.77"]});
+    let said = it.boto3.refused("describe_addresses", &unknown, &json!({}), (400, "InvalidAddress.NotFound"));
+    assert!(!said.contains("copy"), "AWS says so: {said}");
+    let named = json!({"GroupNames": ["nobody has this*"]});
+    let before = it.calls("DescribeSecurityGroups");
+    let told = it.boto3.call("describe_security_groups", &named);
+    assert!(["InvalidGroup.NotFound", "VPCIdNotSpecified"].contains(&told["code"].as_str().unwrap()), "{told}");
+    assert!(!told["message"].as_str().unwrap().contains("copy"), "{told}");
+    assert_eq!(it.calls("DescribeSecurityGroups"), before + 1, "AWS was asked");
+    it.simulator.control("PATCH", "/faults", &json!({"denied": ["DescribeAddresses"]}));
+    let unknown = json!({"PublicIps": ["192.0.2.78"]});
+    let said = it.boto3.refused("describe_addresses", &unknown, &json!({}), (400, "MusterStale"));
+    assert!(said.contains("ec2:DescribeAddresses") && said.contains("192.0.2.78"), "{said}");
 }

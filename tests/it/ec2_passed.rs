@@ -34,8 +34,11 @@ const OTHERS: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.c
     <Arn>arn:aws:iam::210987654321:user/other</Arn><UserId>AIDAOTHER</UserId><Account>210987654321</Account>\
     </GetCallerIdentityResult><ResponseMetadata><RequestId>of-aws</RequestId></ResponseMetadata></GetCallerIdentityResponse>";
 
-/// What answers in place of the simulator where it has nothing: everything that it does not know.
-const NOTHING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><requestId>of-aws</requestId></Response>";
+/// What answers an action in place of the simulator where it has nothing: everything that it does not know.
+fn nothing(action: &str) -> &'static str {
+    let answer = format!("<{action}Response><requestId>of-aws</requestId></{action}Response>");
+    Box::leak(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{answer}").into_boxed_str())
+}
 
 /// A simulated account behind a recorder, and a server that has swept it and passes reads on.
 struct Passing {
@@ -74,7 +77,7 @@ impl Passing {
                 Some("GetCallerIdentity") if others.load(Ordering::Relaxed) => Fate::Answer(200, OTHERS),
                 Some("DescribePlacementGroups") => Fate::Answer(503, THROTTLED),
                 Some("DescribeRegions" | "DescribeAvailabilityZones") => Fate::Pass,
-                Some(other) if reads.contains(other) && !simulated.contains(other) => Fate::Answer(200, NOTHING),
+                Some(other) if reads.contains(other) && !simulated.contains(other) => Fate::Answer(200, nothing(other)),
                 _ => Fate::Pass,
             }
         });
@@ -140,6 +143,37 @@ fn boto3_reads_of_aws_what_the_copy_cannot_answer() {
     // A test that AWS makes of Muster's permissions.
     let dry = json!({"operation": "describe_snapshots", "arguments": {"DryRun": true}});
     assert_eq!(ask(&mut boto3, "fail", &dry)["ours"]["code"], json!("DryRunOperation"));
+}
+
+#[test]
+fn a_filter_that_nobody_here_knows_is_judged_by_aws() {
+    let passing = Passing::of(Simulator::start(20, &[]));
+    let server = passing.serve(&["--ec2-api-pass", "reads"]);
+    let mut boto3 = passing.boto3(&server, &[]);
+    let by = |name: &str, value: &str| json!({"Filters": [{"Name": name, "Values": [value]}]});
+    for (name, value) in [("placement.tenancy", "default"), ("group-id", "sg-*")] {
+        let arguments = by(name, value);
+        let how = json!({"operation": "describe_instances", "member": "Reservations", "arguments": arguments});
+        let told = ask(&mut boto3, "compare", &how);
+        assert!(told["same"] == json!(true) && told["ours"].as_u64().unwrap() > 0, "{how}: {told}");
+        let headers = ask(&mut boto3, "head", &json!({"operation": "describe_instances", "arguments": arguments}));
+        assert_eq!(headers["x-muster-source"], json!("aws"), "{name}: {headers}");
+    }
+    let headers = ask(&mut boto3, "head", &json!({"operation": "describe_tags", "arguments": by("colour", "red")}));
+    assert_eq!(headers["x-muster-source"], json!("aws"), "{headers}");
+    for operation in ["describe_instances", "describe_regions"] {
+        let how = json!({"operation": operation, "arguments": by("colour", "red")});
+        let told = ask(&mut boto3, "fail", &how);
+        assert_eq!(told["theirs"], told["ours"], "{told}");
+    }
+    passing.asked();
+    for operation in ["describe_instances", "describe_tags"] {
+        let how = json!({"operation": operation, "arguments": by("tag-value", "hush*")});
+        let ours = ask(&mut boto3, "fail", &how)["ours"].take();
+        assert_eq!(ours["code"], json!("InvalidParameterValue"), "{ours}");
+        assert!(ours["message"].as_str().unwrap().contains("--redact-tag-keys"), "{ours}");
+    }
+    assert_eq!(passing.asked(), Vec::<String>::new());
 }
 
 #[test]

@@ -23,13 +23,17 @@ struct Served {
 
 impl Served {
     fn of(instances: usize) -> Served {
+        Served::by(instances, &RARELY)
+    }
+
+    fn by(instances: usize, how: &[&str]) -> Served {
         let simulator = Simulator::start(instances, &[]);
         let endpoint = simulator.endpoint();
         let queue = simulator.control("POST", "/listen", &json!({"name": "scale"}))["queue_url"].take();
         let queue = format!("{}={}", endpoint.region, queue.as_str().unwrap());
         let sandbox = Sandbox::new(&endpoint);
         let flags = ["--ec2-api", "127.0.0.1:0", "--queue-url", &queue];
-        let server = sandbox.serve(&[&RARELY[..], &flags].concat());
+        let server = sandbox.serve(&[how, &flags].concat());
         server.swept();
         Served { simulator, sandbox, server }
     }
@@ -89,4 +93,24 @@ fn each_walk_shows_its_moment_while_two_hundred_changes_a_second_come() {
     assert_eq!(pages, [true, true, false, false], "{said}");
     assert!(walked.iter().all(|walk| walk["moves"] == 0), "{said}");
     assert!(said["records"].as_u64() > Some(200), "{said}");
+}
+
+#[test]
+fn a_walk_that_is_too_old_goes_on_from_now_and_shows_no_instance_twice() {
+    let flags = ["--interval", "all=1h,instance=5s", "--aws-share", "1", "--max-stale", "25s"];
+    let served = Served::by(600, &flags);
+    let script = served.script(
+        "ec2_walks.py",
+        &json!({
+            "page": 75, "walks": 1, "unpaged": 0, "changes": 50, "raw": false, "pause": 6, "sample": 10,
+            "export": [MUSTER, "log", "export", "--data-dir", served.sandbox.data()],
+        }),
+    );
+    let said: Value = serde_json::from_str(&script.line(PATIENCE)).unwrap();
+    assert!(said["walks"][0]["moves"].as_u64() > Some(0), "{said}");
+    assert_eq!(
+        (&said["walks"][0]["twice"], said["walks"][0]["instances"].as_u64() > Some(500)),
+        (&json!(0), true),
+        "{said}"
+    );
 }

@@ -235,3 +235,29 @@ fn a_configuration_file_below_the_home_is_found_however_the_home_is_written() {
         counts(&mut Client::http(&server.http), 2);
     }
 }
+
+/// With the variable of clients in the shell, Muster's own commands looked at another data directory, and did not say why.
+#[test]
+fn a_variable_of_clients_that_leads_muster_itself_elsewhere_is_named() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_REGION", "eu-central-1");
+    let said =
+        |sandbox: &Sandbox, words: &[&str]| String::from_utf8(sandbox.muster(words).output().unwrap().stderr).unwrap();
+    let data = sandbox.data().to_str().unwrap().to_owned();
+    let commands: [&[&str]; 6] = [&["status"], &["stop"], &["search"], &["count"], &["changes"], &["reload"]];
+    for words in commands {
+        assert!(!said(&sandbox, words).contains("AWS_ENDPOINT_URL"), "{words:?}");
+    }
+    for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"] {
+        sandbox.set(variable, "http://127.0.0.1:8378");
+        for words in commands {
+            let told = said(&sandbox, words);
+            assert!(told.contains(&format!("muster: {variable} is set, so this is about another EC2")), "{told}");
+            let placed = said(&sandbox, &[words, &["--data-dir", &data]].concat());
+            assert!(!placed.contains("AWS_ENDPOINT_URL"), "{placed}");
+        }
+    }
+    sandbox.unset("AWS_ENDPOINT_URL");
+    let told = said(&sandbox, &["config", "--client", "claude-code"]);
+    assert!(told.contains("The block uses AWS_ENDPOINT_URL_EC2=http://127.0.0.1:8378"), "{told}");
+}

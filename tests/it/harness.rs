@@ -22,6 +22,7 @@ pub(crate) mod promtool;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod recorder;
+mod relay;
 pub(crate) mod roles;
 pub(crate) mod rpc;
 pub(crate) mod rust;

@@ -235,7 +235,8 @@ fn sweeps_slower_than_their_interval_follow_one_another_and_what_is_served_says_
         let why = client.read(&uri(&instance))["stale"]["why"].as_str()?.to_owned();
         why.contains("later than expected").then_some(())
     });
-    assert_eq!(scope(&mut client, "vpc")["stale"], Value::Null, "another kind goes on");
+    // A machine that is busy may be late with it once, but not for good.
+    eventually("another kind goes on", || scope(&mut client, "vpc")["stale"].is_null().then_some(()));
     eventually("three slow sweeps have begun", || (aws.count(slow) >= 3).then_some(()));
     let times: Vec<f64> = aws.fired().iter().filter(|fired| fired.rule == slow).map(|fired| fired.at).collect();
     for pair in times.windows(2) {

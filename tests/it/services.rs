@@ -310,6 +310,37 @@ fn what_a_service_takes_from_the_shell_is_said_and_a_port_that_changes_is_refuse
     assert_eq!(stop(&of_keys), stop(&of_profile));
 }
 
+/// A service with `--ec2-api` was written that no server could start as, because the shell has the variable of clients, or because there
+/// is no file of keys.
+#[test]
+fn a_service_that_could_not_answer_ec2s_read_api_is_not_written() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_PROFILE", "dev");
+    sandbox.set("AWS_REGION", "eu-central-1");
+    let install = ["service", "install", "--print", "--manager", "systemd", "--ec2-api", "127.0.0.1:8378"];
+    let print = |sandbox: &Sandbox, more: &[&str]| run(Path::new(MUSTER), sandbox, &[&install[..], more].concat());
+    let keys = sandbox.path().join("keys.toml");
+    let named = ["--ec2-api-keys", keys.to_str().unwrap()];
+    let (code, said) = print(&sandbox, &named);
+    assert!(code == 1 && said.contains("cannot be read") && !said.contains("ExecStart"), "{said}");
+    fs::write(&keys, "[[keys]]\nid = \"AKIAMUSTEREXAMPLE1\"\nsecret = \"made-up-for-this-very-test\"\n").unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = print(&sandbox, &named);
+    assert!(code == 1 && said.contains("chmod 600"), "{said}");
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+    let (code, said) = print(&sandbox, &named);
+    assert!(code == 0 && said.contains("ExecReload=/bin/kill -HUP"), "the file is read again: {said}");
+    let (code, said) = print(&sandbox, &["--http", "127.0.0.1:8378"]);
+    assert!(code == 2 && said.contains("--ec2-api and --http"), "{said}");
+    sandbox.set("AWS_ENDPOINT_URL_EC2", "http://localhost:8379");
+    assert_eq!(print(&sandbox, &[]).0, 0, "it is another's");
+    sandbox.set("AWS_ENDPOINT_URL_EC2", "http://localhost:8378");
+    // The file has no such variable.
+    sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    let (code, said) = print(&sandbox, &[]);
+    assert!(code == 2 && said.contains("unset AWS_ENDPOINT_URL_EC2"), "{said}");
+}
+
 #[test]
 fn an_agent_of_launchd_is_well_formed_and_says_the_same() {
     let mut sandbox = Sandbox::bare();

@@ -7,7 +7,7 @@ many seconds pass between two pages; `sample`, how many instances of each walk a
 that prints the log.
 
 A walk that is of one moment shows exactly the instances of that moment, each as it was then. One that moved shows every instance that was
-there from its first moment to its last at least once, each as it was at the moment of its page.
+there from its first moment to its last, each as it was at the moment of its page. None shows an instance twice.
 """
 
 import datetime
@@ -155,10 +155,12 @@ class Walk:
         for before, page in zip(self.pages, self.pages[1:]):
             if (page.seq != before.seq) != page.moved or page.seq < before.seq:
                 raise SystemExit(f"a page of {page.seq} follows one of {before.seq}, and says moved: {page.moved}")
+        if self.twice:
+            raise SystemExit(f"{self.twice} instances come again, after {self.moves} moves")
         if not self.moves:
             parts = [name for page in self.pages for name in {name for _, name, _ in page.shown}]
-            if len(parts) != len(set(parts)) or self.twice:
-                raise SystemExit("a reservation or an instance comes on two pages of one moment")
+            if len(parts) != len(set(parts)):
+                raise SystemExit("a reservation comes on two pages of one moment")
 
 
 # ---- What was

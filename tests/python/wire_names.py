@@ -110,8 +110,9 @@ class Table:
                 raise SystemExit(f"{name}.{field}: its elements are not called item")
 
 
-# Other names of filters that AWS takes and does not document any more, but clients still use: Terraform's data source aws_vpc does.
-FORMER = {"DescribeVpcs": {"is-default": ["isDefault"]}}
+# Other names of filters that AWS takes and does not document any more, but clients still use: Terraform's data source aws_vpc and
+# Ansible's ec2_instance and ec2_vpc_net do.
+FORMER = {"DescribeVpcs": {"cidr": ["cidr-block", "cidrBlock"], "is-default": ["isDefault"]}}
 
 
 def documented(action, text):

@@ -391,6 +391,7 @@ mod tests {
             rules: Vec::new(),
             read_api: None,
             read_api_address: None,
+            read_api_tls: None,
         }
     }
 

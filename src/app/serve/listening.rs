@@ -89,7 +89,7 @@ impl Listening {
             let access =
                 MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
             let routes = metrics_route::route(listener, access, options.allowed_hosts.clone());
-            let routes = routes.merge(probes::routes(&listener.readiness(), begun));
+            let routes = routes.merge(probes::routes(&listener.readiness(), begun)).fallback(metrics_route::elsewhere);
             listener.listen_beside("metrics", metrics, routes, None);
         }
         if let Some(ec2_api) = ec2_api {
@@ -101,7 +101,8 @@ impl Listening {
                 );
                 return;
             }
-            listener.process().serves_read_api(Arc::clone(listener.ec2_calls()), ec2_api.local_addr().ok());
+            let address = ec2_api.local_addr().ok();
+            listener.process().serves_read_api(Arc::clone(listener.ec2_calls()), address, tls.is_some());
             let routes = ec2_route::routes(listener, settings, options.allowed_hosts.clone(), ec2_keys);
             listener.listen_beside("EC2's read API", ec2_api, routes, tls);
         }

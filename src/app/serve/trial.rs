@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use super::doors::{DoorError, bind_http};
 use crate::app::access::AccessDesk;
+use crate::app::ec2_keys::{Ec2Keys, Ec2KeysError};
 use crate::app::tls_files::{TlsError, TlsFiles};
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
@@ -23,6 +24,9 @@ pub enum TrialError {
     /// It could not use its file of tokens.
     #[error(transparent)]
     Tokens(#[from] TokenFileError),
+    /// It could not use its file of the keys of EC2's read API.
+    #[error(transparent)]
+    Ec2Keys(#[from] Ec2KeysError),
     /// It could not use its certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -49,6 +53,10 @@ pub enum TrialError {
 pub async fn check(config: &Config, options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), TrialError> {
     if let Some((certificate, key)) = options.listen.tls() {
         drop(TlsFiles::open(certificate, key)?);
+    }
+    let ec2_api = &options.listen.ec2_api;
+    if let Some(keys) = ec2_api.keys.as_deref().filter(|_| ec2_api.address.is_some()) {
+        Ec2Keys::read(keys, &options.access.grants)?;
     }
     if let Some(address) = options.listen.http_address().filter(|address| held != Some(*address)) {
         drop(bind_http(address).await?);

@@ -96,6 +96,7 @@ impl AwsError {
                 "Allow sts:GetCallerIdentity for the credentials of profile `{profile}`, and let Muster reach the STS \
                  endpoint of {region}; then repeat the call."
             ),
+            (AwsErrorKind::CredentialsExchanged, _) => "Repeat the call.".into(),
             (AwsErrorKind::Unasked, _) => {
                 "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): the endpoint answers for other ids than those it is \
                  asked for."

@@ -68,6 +68,13 @@ pub(super) const CAPACITY: &[&str] = &[
     "InsufficientAddressCapacity",
 ];
 
+/// Whether a message says that a value is no id, as AWS says of volumes and snapshots without a code of its own: "Value (vol-x) for
+/// parameter volumes is invalid. Expected: 'vol-...'."
+pub(super) fn is_about_no_id(code: &str, message: &str) -> bool {
+    let expects = |message: &str| message.contains("is invalid. Expected: '") && message.contains("-...'");
+    code == "InvalidParameterValue" && expects(message)
+}
+
 /// The class of an answer.
 pub(super) fn classify(code: &str, status: u16) -> ErrorClass {
     match code {

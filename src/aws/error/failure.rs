@@ -6,7 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::RequestId;
 
-use super::code::{CAPACITY, classify};
+use super::code::{CAPACITY, classify, is_about_no_id};
 use super::message::{cleaned, encoded, named_ids};
 use super::{AwsError, AwsErrorKind, CallContext, Details};
 use crate::aws::sdk::RoleRefused;
@@ -48,6 +48,8 @@ impl AwsError {
         let class = match code {
             // For EventBridge this is a limit on the number of resources, not on the rate: trying again does not help.
             "LimitExceededException" if call.action.starts_with("events:") => ErrorClass::Fatal,
+            // No resource has what is no id.
+            _ if is_about_no_id(code, raw) => ErrorClass::NotFound,
             _ => classify(code, status),
         };
         // The rest, mostly the next step, is a sentence of its own.

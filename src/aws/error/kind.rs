@@ -61,6 +61,9 @@ pub enum AwsErrorKind {
         /// The account watched.
         expected: AccountId,
     },
+    /// The credentials that asked are not the ones that are in use since.
+    #[error("the AWS credentials were exchanged while AWS was asked")]
+    CredentialsExchanged,
     /// Neither EC2 nor STS shows the account of the credentials.
     #[error("the account of the AWS credentials could not be proved")]
     IdentityUnproved,

@@ -56,6 +56,10 @@ async fn not_found_names_the_ids_that_do_not_exist() {
     );
     let error = failed(400, "InvalidInstanceID.Malformed", "Invalid id: \"i-nonsense\"").await;
     assert_eq!((error.class, error.ids.as_slice()), (ErrorClass::NotFound, &["i-nonsense".to_owned()][..]));
+    let message = "Value (vol-00000000000000000) for parameter volumes is invalid. Expected: 'vol-...'.";
+    let error = failed(400, "InvalidParameterValue", message).await;
+    assert_eq!((error.class, error.is_malformed()), (ErrorClass::NotFound, true));
+    assert_eq!(error.ids, ["vol-00000000000000000"]);
     let message = "The image ID 'ami-0fedcba9876543210' is no longer available";
     let error = failed(400, "InvalidAMIID.Unavailable", message).await;
     assert_eq!((error.class, error.ids.as_slice()), (ErrorClass::NotFound, &["ami-0fedcba9876543210".to_owned()][..]));

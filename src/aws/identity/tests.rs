@@ -103,3 +103,23 @@ async fn credentials_that_sts_refuses_are_refused() {
         assert_eq!((error.code.as_deref(), server.asked().len()), (Some(code), 1));
     }
 }
+
+#[tokio::test]
+async fn where_sts_is_silent_calls_for_others_ask_ec2_once_for_a_key_and_after_the_sweeps() {
+    let server = Scripted::answering(|form| {
+        if form.contains("Action=GetCallerIdentity") { stopped()[0].clone() } else { reservation(OURS) }
+    })
+    .await;
+    let aws = server.aws();
+    aws.account().await.unwrap();
+    let waits = |name: &str| aws.0.limiter.waits().into_iter().find(|(of, _)| *of == name).unwrap().1.count;
+    let scope = scope();
+    let (sweeps, begun) = (waits("sweep"), server.asked().len());
+    for confirmed in join_all((0..8).map(|_| aws.confirm_for(&scope, Priority::Passed))).await {
+        confirmed.unwrap();
+    }
+    aws.confirm_for(&scope, Priority::Tool).await.unwrap();
+    assert_eq!((server.asked().len() - begun, waits("sweep"), waits("passed")), (1, sweeps, 1));
+    aws.confirm(&scope).await.unwrap();
+    assert_eq!(server.asked().len() - begun, 2, "a listing is proved anew");
+}

@@ -146,3 +146,36 @@ async fn what_was_throttled_does_not_rest_before_its_rate_is_whole() {
     limiter.rest(&scope());
     assert!(limiter.queues.lock().used.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_the_share_of_their_action_hold_up_no_other_action() {
+    const SLOW: &str = "ec2:DescribeCapacityBlockOfferings";
+    let (limiter, turns) = (Limiter::new(25), Arc::new(Semaphore::new(2)));
+    let until = Instant::now() + Duration::from_secs(20);
+    let scope = scope();
+    let slow = || limiter.admit_in_turn(&scope, SLOW, &turns, until);
+    drop(slow().await.unwrap());
+    let waiting = futures::future::join_all((0..24).map(|_| slow()));
+    let other = async {
+        sleep(Duration::from_millis(10)).await;
+        let begun = Instant::now();
+        drop(limiter.admit_in_turn(&scope, DESCRIBE, &turns, until).await.unwrap());
+        begun.elapsed()
+    };
+    let (waited, took) = tokio::join!(waiting, other);
+    assert!(took < Duration::from_millis(1), "{took:?}");
+    let lacked: Vec<Unadmitted> = waited.into_iter().filter_map(Result::err).collect();
+    assert!(lacked.len() > 20 && lacked.iter().all(|lacked| *lacked == Unadmitted::Share), "{lacked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_lacks_a_turn_says_so_and_uses_nothing_of_the_share() {
+    let (limiter, turns) = (Limiter::new(25), Arc::new(Semaphore::new(1)));
+    let soon = || Instant::now() + Duration::from_secs(20);
+    let (_, held) = limiter.admit_in_turn(&scope(), DESCRIBE, &turns, soon()).await.unwrap();
+    let other = limiter.admit_in_turn(&scope(), "ec2:DescribeVolumes", &turns, soon()).await;
+    assert_eq!(other.unwrap_err(), Unadmitted::Turn);
+    assert_eq!(limiter.calls().iter().map(|count| count.total).sum::<u64>(), 1);
+    drop(held);
+    assert!(limiter.admit_in_turn(&scope(), "ec2:DescribeVolumes", &turns, soon()).await.is_ok());
+}

@@ -117,7 +117,8 @@ impl AssumedRole {
         let ends = SystemTime::try_from(given.expiration).map_err(CredentialsError::unhandled)?;
         let account = answer.assumed_role_user.as_ref().and_then(|user| user.arn.split(':').nth(4)).unwrap_or_default();
         if let Some(loaded) = &self.loaded {
-            loaded.note(&given.access_key_id, AccountId::is_valid(account).then(|| AccountId::new(account)));
+            let account = AccountId::is_valid(account).then(|| AccountId::new(account));
+            loaded.note(&given.access_key_id, account.as_ref());
         }
         let token = Some(given.session_token);
         Ok(Credentials::new(given.access_key_id, given.secret_access_key, token, Some(ends), "muster"))

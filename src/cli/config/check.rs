@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::super::file_settings::ReadFile;
+use super::super::file_settings::{self, ReadFile};
 use super::super::output::Output;
+use super::super::servable::servable;
 use super::super::server_flags::{FileFlags, ServerFlags};
 use super::super::table::{Medium, Table};
 use crate::aws::profiles::known::known_profiles;
@@ -62,6 +63,12 @@ impl CheckedFile {
                 ),
                 SHOWN,
             ));
+        }
+        if let Err(error) = servable(&config.listen, &config.access) {
+            let what = file_settings::of_keys::<FileFlags>(&format!("{error:#}"));
+            let said =
+                format!("muster: `muster serve` refuses this file, unless flags or variables say otherwise: {what}");
+            telemetry::say(&shown(&said, 2 * SHOWN));
         }
         let mut output = Output::stdout();
         if self.json {

@@ -9,7 +9,7 @@ use crate::cli::exit_codes::TAKEN;
 const WATCHDOG_SECONDS: u32 = 60;
 
 /// The flags with a file that the server reads again on SIGHUP.
-const READ_AGAIN: [&str; 3] = ["--config", "--token-file", "--tls-cert"];
+const READ_AGAIN: [&str; 4] = ["--config", "--token-file", "--tls-cert", "--ec2-api-keys"];
 
 /// The unit that runs `server`.
 pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {

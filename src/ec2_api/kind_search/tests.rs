@@ -36,6 +36,22 @@ impl Account {
         Account { _dir: dir, writer, store, plain: BTreeMap::new() }
     }
 
+    /// One in which this has happened.
+    fn of(before: &[(usize, Option<bool>)], indexed: bool) -> Self {
+        let mut account = Account::new();
+        account.play(before);
+        if indexed {
+            account.store.build_index().unwrap();
+        }
+        account
+    }
+
+    /// The instances that meet a question for all of them, or for those that run.
+    fn met(&self, running: bool) -> Vec<Document> {
+        let is_met = |document: &&Document| !running || document.text("State.Name") == Some("running");
+        self.plain.values().filter(is_met).cloned().collect()
+    }
+
     /// Resources of any kind are there from now on.
     fn hold(&mut self, resources: impl IntoIterator<Item = (String, &'static str, Document)>) {
         let entries = resources.into_iter().map(|(id, slug, document)| {
@@ -50,7 +66,7 @@ impl Account {
     /// Each instance is put into a state, or removed.
     fn play(&mut self, ops: &[(usize, Option<bool>)]) {
         for (n, op) in ops {
-            let text = format!("i-{n:02}");
+            let text = format!("i-{n:08}");
             let id = ResourceId::new(&scope(), &INSTANCE.kind(), text.as_str());
             let evidence = Evidence { source: Source::Sweep, at: at_millis(1) };
             let event = match (op, self.plain.get(&text)) {
@@ -92,6 +108,19 @@ fn question(parameters: &str) -> DescribeQuestion {
     DescribeQuestion::of(&request, INSTANCE, &scope(), &secrets, at_millis(1)).unwrap()
 }
 
+/// The filter of a question for all instances, or for those that run.
+fn states(running: bool) -> &'static str {
+    if running { "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running" } else { "" }
+}
+
+fn standing() -> CopyStanding {
+    CopyStanding { as_of: at_millis(1), stale: None, doubt: None }
+}
+
+fn named(document: &Document, field: &str) -> String {
+    document.text(field).unwrap().to_owned()
+}
+
 fn whole(documents: &[WalkedDocument]) -> Vec<Document> {
     documents.iter().map(WalkedDocument::whole).collect()
 }
@@ -112,15 +141,8 @@ proptest! {
         indexed: bool,
         restarted in proptest::option::of(0..4_usize),
     ) {
-        let mut account = Account::new();
-        account.play(&before);
-        if indexed {
-            account.store.build_index().unwrap();
-        }
-        let filter = if running { "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running" } else { "" };
-        let is_met = |document: &Document| !running || document.text("State.Name") == Some("running");
-        let then: Vec<Document> = account.plain.values().filter(|document| is_met(document)).cloned().collect();
-        let standing = CopyStanding { as_of: at_millis(1), stale: None, doubt: None };
+        let mut account = Account::of(&before, indexed);
+        let (filter, then) = (states(running), account.met(running));
         let mut books = ReservationBooks::default();
         let (mut seen, mut reservations, mut token) = (Vec::new(), BTreeSet::new(), None::<String>);
         let mut between = between.into_iter();
@@ -131,11 +153,11 @@ proptest! {
             }
             let continued = token.take().map(|token| format!("&NextToken={token}")).unwrap_or_default();
             let asked = question(&format!("&MaxResults={limit}{filter}{continued}"));
-            let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
+            let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing(), at_millis(2)).unwrap();
             prop_assert!(!page.is_moved);
             let documents = whole(&page.documents);
             let of_page: BTreeSet<String> =
-                documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+                documents.iter().map(|document| named(document, "ReservationId")).collect();
             prop_assert!(documents.len() <= limit || of_page.len() == 1);
             for reservation in of_page {
                 prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
@@ -163,22 +185,15 @@ proptest! {
         indexed: bool,
         begun in proptest::option::of(5..9_usize),
     ) {
-        let mut account = Account::new();
-        account.play(&before);
-        if indexed {
-            account.store.build_index().unwrap();
-        }
-        let filter = if running { "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running" } else { "" };
-        let is_met = |document: &Document| !running || document.text("State.Name") == Some("running");
-        let then: Vec<Document> = account.plain.values().filter(|document| is_met(document)).cloned().collect();
-        let standing = CopyStanding { as_of: at_millis(1), stale: None, doubt: None };
+        let mut account = Account::of(&before, indexed);
+        let (filter, then) = (states(running), account.met(running));
         let books = ReservationBooks::default();
         let search = |store: &Store, parameters: &str, after: Option<&Cursor>| {
             let asked = question(&format!("{filter}{parameters}"));
             let search = KindSearch::new(store, &books, &asked, scope());
             match after {
                 Some(after) => search.part_after(after),
-                None => search.found(&standing, at_millis(2)),
+                None => search.found(&standing(), at_millis(2)),
             }
         };
         let (mut seen, mut reservations, mut between) = (Vec::new(), BTreeSet::new(), between.into_iter());
@@ -191,7 +206,7 @@ proptest! {
         let first = match token {
             Some((documents, None)) => Err(documents),
             Some((documents, Some(token))) => {
-                let named = documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned());
+                let named = documents.iter().map(|document| named(document, "ReservationId"));
                 reservations.extend(named);
                 seen.extend(documents);
                 Ok(search(&account.store, &token, None).unwrap())
@@ -212,7 +227,7 @@ proptest! {
             // What is stored is written as what is built of it.
             prop_assert_eq!(response::more(table, &found), response::more(table, &built));
             let of_part: BTreeSet<String> =
-                documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+                documents.iter().map(|document| named(document, "ReservationId")).collect();
             for reservation in of_part {
                 prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
             }
@@ -225,35 +240,91 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_walk_that_moves_shows_nothing_twice_and_leaves_nothing_out_that_was_there_throughout(
+        before in proptest::collection::vec((0..INSTANCES, any::<bool>().prop_map(Some)), 20..60),
+        between in proptest::collection::vec((ops(), any::<bool>()), 16),
+        limit in 5..9_usize,
+        running: bool,
+        indexed: bool,
+        restarted in proptest::option::of(0..4_usize),
+    ) {
+        let mut account = Account::of(&before, indexed);
+        let filter = states(running);
+        let ids = |met: Vec<Document>| met.iter().map(|met| named(met, "InstanceId")).collect::<BTreeSet<_>>();
+        let mut throughout = ids(account.met(running));
+        // What met the question at the moment of the page.
+        let mut then = account.met(running);
+        let (mut books, mut seen, mut token) = (ReservationBooks::default(), BTreeSet::new(), None::<String>);
+        let mut between = between.into_iter();
+        for round in 0.. {
+            if restarted == Some(round) {
+                books = ReservationBooks::default();
+            }
+            let (ops, moves) = between.next().unwrap_or_default();
+            if token.is_some() {
+                account.play(&ops);
+                let met = account.met(running);
+                throughout.retain(|id| met.iter().any(|met| named(met, "InstanceId") == *id));
+                if moves {
+                    then = met;
+                }
+            }
+            let continued = token.take().map(|token| format!("&NextToken={token}")).unwrap_or_default();
+            let asked = question(&format!("&MaxResults={limit}{filter}{continued}"));
+            let longest = moves.then_some(Duration::ZERO);
+            let search = KindSearch { longest, ..KindSearch::new(&account.store, &books, &asked, scope()) };
+            let page = search.found(&standing(), at_millis(10 + i64::try_from(round).unwrap())).unwrap();
+            prop_assert_eq!(page.is_moved, moves && !continued.is_empty());
+            for document in whole(&page.documents) {
+                prop_assert!(then.contains(&document), "not of the moment: {:?}", document);
+                let id = named(&document, "InstanceId");
+                prop_assert!(seen.insert(id.clone()), "{} comes twice", id);
+            }
+            match page.next {
+                Some(next) => token = Some(next.encode()),
+                None => break,
+            }
+        }
+        let missing: Vec<_> = throughout.difference(&seen).collect();
+        prop_assert!(missing.is_empty(), "left out: {:?}", missing);
+    }
+}
+
 #[test]
 fn a_walk_that_moved_shows_what_a_later_start_of_an_earlier_instance_would_hide() {
     let mut account = Account::new();
     // 0, 7 and 9 are of one reservation.
     let first = [(0, false), (8, true), (7, true), (9, true), (10, true), (11, true), (12, true), (13, true)];
     account.play(&first.map(|(n, runs)| (n, Some(runs))));
-    let running = "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running";
-    let (books, standing) =
-        (ReservationBooks::default(), CopyStanding { as_of: at_millis(1), stale: None, doubt: None });
+    let running = states(true);
+    let books = ReservationBooks::default();
     let hash = question(&format!("&MaxResults=5{running}")).hash;
     let ground = WalkGround::of(&account.store, at_millis(2)).unwrap();
     // The page before ended after the third, as of a moment that is too long ago.
-    let after = ResourceId::new(&scope(), &INSTANCE.kind(), "i-03");
+    let after = ResourceId::new(&scope(), &INSTANCE.kind(), "i-00000003");
     let old = Cursor { log: ground.log, question: hash, point: None, after, sorted: None };
     account.play(&[(0, Some(true))]);
     let (mut token, mut seen, mut moved) = (old.encode(), Vec::new(), Vec::new());
     loop {
         let asked = question(&format!("&MaxResults=5{running}&NextToken={token}"));
-        let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
-        seen.extend(whole(&page.documents).iter().map(|document| document.text("InstanceId").unwrap().to_owned()));
+        let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing(), at_millis(2)).unwrap();
+        seen.extend(whole(&page.documents).iter().map(|document| named(document, "InstanceId")));
         moved.push(page.is_moved);
         let Some(next) = page.next else { break };
-        let mark = WalkMark { as_of: at_millis(1), begun: Some("i-03".to_owned()) };
+        let mark = WalkMark { as_of: at_millis(1), begun: Some("i-00000003".to_owned()), ..WalkMark::default() };
         assert_eq!(next.sorted, Some(mark.sorted()));
         token = next.encode();
     }
     assert!(moved.len() > 1 && moved[0] && !moved[1], "{moved:?}");
     seen.sort();
-    assert_eq!(seen, ["i-07", "i-08", "i-09", "i-10", "i-11", "i-12", "i-13"]);
+    assert_eq!(
+        seen,
+        ["i-00000007", "i-00000008", "i-00000009", "i-00000010", "i-00000011", "i-00000012", "i-00000013"]
+    );
 }
 
 #[test]
@@ -261,16 +332,16 @@ fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
     let mut account = Account::new();
     account.play(&[(1, Some(true)), (2, Some(false)), (3, Some(true)), (3, None)]);
     let books = ReservationBooks::default();
-    let fresh = CopyStanding { as_of: at_millis(1), stale: None, doubt: None };
+    let fresh = standing();
     let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
     let found = |parameters: &str, standing: &CopyStanding| {
         let asked = question(parameters);
         let page = KindSearch::new(&account.store, &books, &asked, scope()).found(standing, at_millis(2))?;
         Ok::<_, CopyFault>(page.documents.len())
     };
-    assert_eq!(found("&InstanceId.1=i-01&InstanceId.2=i-02", &fresh).unwrap(), 2);
-    let running = "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running";
-    assert_eq!(found(&format!("&InstanceId.1=i-01&InstanceId.2=i-02{running}"), &fresh).unwrap(), 1);
+    assert_eq!(found("&InstanceId.1=i-00000001&InstanceId.2=i-00000002", &fresh).unwrap(), 2);
+    let running = states(true);
+    assert_eq!(found(&format!("&InstanceId.1=i-00000001&InstanceId.2=i-00000002{running}"), &fresh).unwrap(), 1);
     let status = |id: &str| {
         let body = format!("Action=DescribeInstanceStatus&Version=2016-11-15&InstanceId.1={id}");
         let (request, kind) = (parse("POST", "", body.as_bytes()).unwrap(), crate::kinds::INSTANCE_STATUS);
@@ -278,13 +349,16 @@ fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
         let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1)).unwrap();
         KindSearch::new(&account.store, &books, &asked, scope()).found(&fresh, at_millis(2)).unwrap_err().code()
     };
-    assert_eq!(status("i-01"), "MusterStale", "its instance is held, and its status is not seen yet");
-    assert_eq!(status("i-04"), "InvalidInstanceID.NotFound");
-    let error = found("&InstanceId.1=i-04", &fresh).unwrap_err();
+    assert_eq!(status("i-00000001"), "MusterStale", "its instance is held, and its status is not seen yet");
+    assert_eq!(status("i-00000004"), "InvalidInstanceID.NotFound");
+    let error = found("&InstanceId.1=i-00000004", &fresh).unwrap_err();
     assert_eq!(error.as_of(), Some(at_millis(1)), "how far the copy can tell");
-    assert!(matches!(&error, CopyFault::Absent { missed: Some(missed), .. } if missed.ids == ["i-04"]), "{error:?}");
-    for gone in ["i-03", "i-04"] {
-        let gone = format!("&InstanceId.1=i-01&InstanceId.2={gone}");
+    assert!(
+        matches!(&error, CopyFault::Absent { missed, .. } if missed.len() == 1 && missed[0].names == ["i-00000004"]),
+        "{error:?}"
+    );
+    for gone in ["i-00000003", "i-00000004"] {
+        let gone = format!("&InstanceId.1=i-00000001&InstanceId.2={gone}");
         assert_eq!(found(&gone, &fresh).unwrap_err().code(), "InvalidInstanceID.NotFound");
         let unsure = found(&gone, &stale).unwrap_err();
         assert_eq!((unsure.code(), unsure.status()), ("MusterStale", 400));
@@ -293,9 +367,35 @@ fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
 }
 
 #[test]
+fn an_image_that_a_sweep_asked_aws_for_in_vain_does_not_exist() {
+    let (account, books, fresh) = (Account::new(), ReservationBooks::default(), standing());
+    let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
+    let absent = Some(Arc::new(BTreeSet::from([Arc::from("ami-1"), Arc::from("ami-2")])));
+    let found = |ids: &[&str], standing: &CopyStanding| {
+        let named =
+            ids.iter().enumerate().map(|(n, id)| format!("&ImageId.{}={id}", n + 1)).collect::<Vec<_>>().concat();
+        let body = format!("Action=DescribeImages&Version=2016-11-15{named}");
+        let (request, kind) = (parse("POST", "", body.as_bytes()).unwrap(), by_slug("image").unwrap());
+        let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+        let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1)).unwrap();
+        let search = KindSearch::new(&account.store, &books, &asked, scope());
+        KindSearch { absent: absent.clone(), ..search }.found(standing, at_millis(2)).unwrap_err()
+    };
+    let gone = found(&["ami-1"], &fresh);
+    assert_eq!((gone.code(), gone.status(), gone.as_of()), ("InvalidAMIID.NotFound", 400, Some(at_millis(1))));
+    let both = found(&["ami-2", "ami-1"], &fresh).to_string();
+    assert!(both.contains("ami-1") && both.contains("ami-2"), "{both}");
+    // Of another nobody knows whether it exists: AWS names those that do not, as is done here.
+    let mixed = found(&["ami-1", "ami-3"], &fresh);
+    assert!(mixed.code() == "InvalidAMIID.NotFound" && !mixed.to_string().contains("ami-3"), "{mixed}");
+    assert_eq!(found(&["ami-3"], &fresh).code(), "UnsupportedOperation");
+    assert_eq!(found(&["ami-1"], &stale).code(), "UnsupportedOperation", "it may be one that AWS shows since");
+}
+
+#[test]
 fn names_of_security_groups_are_of_the_default_vpc() {
     let mut account = Account::new();
-    let (books, fresh) = (ReservationBooks::default(), CopyStanding { as_of: at_millis(1), stale: None, doubt: None });
+    let (books, fresh) = (ReservationBooks::default(), standing());
     let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
     let found = |account: &Account, names: &str, standing: &CopyStanding| {
         let body = format!("Action=DescribeSecurityGroups&Version=2016-11-15{names}");
@@ -315,18 +415,73 @@ fn names_of_security_groups_are_of_the_default_vpc() {
         let fields = [("VpcId", text(id)), ("IsDefault", Value::Bool(is_default))];
         (id.to_owned(), "vpc", Document::new(Map::from(fields)))
     };
-    let groups = [group("sg-1", "vpc-1", "web"), group("sg-2", "vpc-2", "web"), group("sg-3", "vpc-2", "db")];
+    let groups = [
+        group("sg-00000001", "vpc-1", "web"),
+        group("sg-00000002", "vpc-2", "web"),
+        group("sg-00000003", "vpc-2", "db"),
+    ];
     account.hold(groups.into_iter().chain([vpc("vpc-1", false)]));
     let none = found(&account, "&GroupName.1=web", &fresh).unwrap_err();
     assert_eq!((none.code(), none.status()), ("VPCIdNotSpecified", 400));
     account.hold([vpc("vpc-2", true)]);
-    assert_eq!(found(&account, "&GroupName.1=web", &fresh).unwrap(), ["sg-2"]);
-    assert_eq!(found(&account, "&GroupName.1=web&GroupId.1=sg-1", &fresh).unwrap(), ["sg-1", "sg-2"]);
+    assert_eq!(found(&account, "&GroupName.1=web", &fresh).unwrap(), ["sg-00000002"]);
+    assert_eq!(
+        found(&account, "&GroupName.1=web&GroupId.1=sg-00000001", &fresh).unwrap(),
+        ["sg-00000001", "sg-00000002"]
+    );
     let unknown = found(&account, "&GroupName.1=web&GroupName.2=none", &fresh).unwrap_err();
     assert_eq!(unknown.code(), "InvalidGroup.NotFound");
-    let said = "The security group 'none' does not exist in default VPC 'vpc-2' (in Muster's copy as of ";
+    let said = "The security group 'none' does not exist in default VPC 'vpc-2' (as of ";
     assert!(unknown.to_string().starts_with(said), "{unknown}");
     assert_eq!(found(&account, "&GroupName.1=none", &stale).unwrap_err().code(), "MusterStale");
     let paged = found(&account, "&GroupName.1=web&MaxResults=5", &fresh).unwrap_err();
     assert_eq!(paged.code(), "InvalidParameterCombination");
+}
+
+#[test]
+fn what_is_named_by_something_else_than_ids_is_asked_for_by_filters() {
+    let mut account = Account::new();
+    let (books, fresh) = (ReservationBooks::default(), standing());
+    let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
+    let found = |account: &Account, slug: &str, names: &str, standing: &CopyStanding, stance| {
+        let kind = by_slug(slug).unwrap();
+        let action = if slug == "address" { "DescribeAddresses" } else { "DescribeSecurityGroups" };
+        let request = parse("POST", "", format!("Action={action}&Version=2016-11-15{names}").as_bytes()).unwrap();
+        let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+        let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1)).unwrap();
+        let search = KindSearch { stance, ..KindSearch::new(&account.store, &books, &asked, scope()) };
+        search.found(standing, at_millis(2)).map(|page| page.documents.len())
+    };
+    let text = |text: &str| Value::Text(text.into());
+    let address = Document::new(Map::from([("PublicIp", text("192.0.2.1"))]));
+    account.hold([("eipalloc-1".to_owned(), "address", address)]);
+    let both = "&PublicIp.1=192.0.2.1&PublicIp.2=192.0.2.2";
+    let missed = |error| match error {
+        Err(CopyFault::Absent { missed, .. }) => missed,
+        other => panic!("{other:?}"),
+    };
+    let filters = |filters: &[(&'static str, &str)]| {
+        AskedBy::Filters(filters.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect())
+    };
+    for standing in [&fresh, &stale] {
+        let asked = missed(found(&account, "address", both, standing, MissStance::Ask));
+        assert_eq!((asked.len(), &asked[0].by), (1, &filters(&[("public-ip", "192.0.2.2")])));
+        // AWS knows none, however old the copy is.
+        let told = found(&account, "address", both, standing, MissStance::Asked).unwrap_err();
+        assert_eq!((told.code(), told.to_string().contains("copy")), ("InvalidAddress.NotFound", false), "{told}");
+    }
+    let ids_too =
+        missed(found(&account, "address", "&AllocationId.1=eipalloc-2&PublicIp.1=192.0.2.2", &fresh, MissStance::Ask));
+    let by: Vec<&AskedBy> = ids_too.iter().map(|missed| &missed.by).collect();
+    assert_eq!(by, [&AskedBy::Ids, &filters(&[("public-ip", "192.0.2.2")])]);
+
+    // The default VPC may have been made since as well.
+    let asked = missed(found(&account, "security-group", "&GroupName.1=web", &fresh, MissStance::Ask));
+    let by: Vec<(&str, &AskedBy)> = asked.iter().map(|missed| (missed.kind.slug, &missed.by)).collect();
+    let (of_vpc, of_groups) = (filters(&[("is-default", "true")]), filters(&[("group-name", "web")]));
+    assert_eq!(by, [("vpc", &of_vpc), ("security-group", &of_groups)]);
+    let vpc = Document::new(Map::from([("VpcId", text("vpc-1")), ("IsDefault", Value::Bool(true))]));
+    account.hold([("vpc-1".to_owned(), "vpc", vpc)]);
+    let asked = missed(found(&account, "security-group", "&GroupName.1=web", &fresh, MissStance::Ask));
+    assert_eq!((asked.len(), &asked[0].by), (1, &filters(&[("group-name", "web"), ("vpc-id", "vpc-1")])));
 }

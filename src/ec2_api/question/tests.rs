@@ -1,7 +1,8 @@
 use super::*;
 use crate::ec2_api::request::parse;
 use crate::kinds::{KINDS, by_slug};
-use crate::model::fixtures::{at_millis, scope, scope_in};
+use crate::model::Document;
+use crate::model::fixtures::{at_millis, json_document, scope, scope_in};
 use crate::model::secret_tags::MarkKey;
 
 fn asked(slug: &str, parameters: &str) -> Result<DescribeQuestion, CopyFault> {
@@ -9,11 +10,19 @@ fn asked(slug: &str, parameters: &str) -> Result<DescribeQuestion, CopyFault> {
 }
 
 fn asked_in(scope: &Scope, slug: &str, parameters: &str) -> Result<DescribeQuestion, CopyFault> {
+    asked_without(scope, slug, parameters, &SecretTags::new(&["*password*"], &MarkKey::default()))
+}
+
+fn asked_without(
+    scope: &Scope,
+    slug: &str,
+    parameters: &str,
+    secrets: &SecretTags,
+) -> Result<DescribeQuestion, CopyFault> {
     let kind = by_slug(slug).unwrap();
     let action = kind.actions[0].strip_prefix("ec2:").unwrap();
     let body = format!("Action={action}&Version=2016-11-15{parameters}");
-    let secrets = SecretTags::new(&["*password*"], &MarkKey::default());
-    DescribeQuestion::of(&parse("POST", "", body.as_bytes())?, kind, scope, &secrets, at_millis(0))
+    DescribeQuestion::of(&parse("POST", "", body.as_bytes())?, kind, scope, secrets, at_millis(0))
 }
 
 fn code(slug: &str, parameters: &str) -> &'static str {
@@ -89,6 +98,37 @@ fn only_filters_of_aws_are_taken_by_the_names_that_it_has_for_them() {
     assert!(matches!(with("instance", "network-interface.ipv6-native"), Err(CopyFault::LackedFilter(_))));
     assert!(with("subnet", "cidrBlock").is_ok(), "another name of AWS");
     assert!(with("vpc", "isDefault").is_ok(), "a former name, which Terraform uses");
+    assert!(with("vpc", "cidr-block").is_ok(), "a former name, which Ansible uses");
+}
+
+#[test]
+fn filters_that_aws_does_not_document_any_more_are_answered_where_documents_tell_them() {
+    let plain = SecretTags::new::<&str>(&[], &MarkKey::default());
+    let with = |slug: &str, name: &str, value: &str| {
+        let filter = format!("&Filter.1.Name={name}&Filter.1.Value.1={value}");
+        asked_without(&scope(), slug, &filter, &plain)
+    };
+    let met = |slug: &str, name: &str, value: &str, document: &Document| {
+        let question = with(slug, name, value).unwrap();
+        assert!(question.filters.is_empty() && question.conditions.len() == 1, "{slug} {name}");
+        question.conditions.iter().all(|condition| condition.is_met(&condition.held(document)))
+    };
+    let address = json_document(&json!({"Domain": "vpc"}));
+    assert!(met("address", "domain", "vpc", &address) && !met("address", "domain", "standard", &address));
+    let group = json_document(&json!({"Groups": [{"GroupId": "sg-1", "GroupName": "web-1"}]}));
+    assert!(met("network-interface", "group-name", "web-*", &group));
+    assert!(!met("network-interface", "group-name", "db-*", &group));
+    let addresses = json_document(&json!({"PrivateIpAddresses": [{"PrivateDnsName": "ip-10-0-0-1.internal"}]}));
+    assert!(met("network-interface", "addresses.private-dns-name", "ip-10-0-0-1.internal", &addresses));
+    for (value, wanted) in [("a", true), ("b", false), ("", true), ("*", true)] {
+        let tagged = json_document(&json!({"Tags": [{"Key": "Name", "Value": "a"}, {"Key": "empty", "Value": ""}]}));
+        assert_eq!(met("instance", "tag-value", value, &tagged), wanted, "{value}");
+    }
+    // What they would go by is not known for certain.
+    for (slug, name) in [("instance", "group-id"), ("instance", "group-name"), ("instance", "placement.tenancy")] {
+        assert!(matches!(with(slug, name, "x"), Err(CopyFault::NoFilter(_))), "{slug} {name}");
+    }
+    assert!(matches!(with("instance-status", "tag-value", "x"), Err(CopyFault::NoFilter(_))), "it has no tags");
 }
 
 #[test]
@@ -117,6 +157,9 @@ fn what_is_redacted_is_not_compared() {
         "whether it has the tag is known"
     );
     assert!(asked("volume", "&Filter.1.Name=tag-key&Filter.1.Value.1=db-password").is_ok());
+    let of_all = asked("volume", "&Filter.1.Name=tag-value&Filter.1.Value.1=x").unwrap_err();
+    assert_eq!((of_all.code(), of_all.to_string().contains("tag:KEY")), ("InvalidParameterValue", true), "{of_all}");
+    assert!(asked("volume", "&Filter.1.Name=tag-value&Filter.1.Value.1=*").is_ok());
 }
 
 #[test]
@@ -140,5 +183,21 @@ fn a_token_is_of_its_question() {
 #[test]
 fn ids_have_the_form_of_their_kind() {
     assert_eq!(code("instance", "&InstanceId.1=nonsense"), "InvalidInstanceID.Malformed");
+    assert_eq!(code("instance", "&InstanceId.1=i-123"), "InvalidInstanceID.Malformed");
+    assert_eq!(code("instance-status", "&InstanceId.1=i-0123456789abcdef"), "InvalidInstanceID.Malformed");
+    assert_eq!(code("security-group", "&GroupId.1=sg-1%2Csg-2"), "InvalidGroupId.Malformed");
+    assert_eq!(code("volume", "&VolumeId.1=vol-1"), "InvalidParameterValue");
+    assert_eq!(code("snapshot", "&SnapshotId.1=snap-1"), "InvalidSnapshotID.Malformed");
+    assert_eq!(
+        asked("subnet", "&SubnetId.1=example").unwrap().ids,
+        ["example"],
+        "AWS does not know it, and says no more"
+    );
+    assert_eq!(asked("vpc", "&VpcId.1=vpc-123").unwrap().ids, ["vpc-123"]);
+    for none in ["nonsense", "1.2.3", "1.2.3.256", ""] {
+        let fault = asked("address", &format!("&PublicIp.1={none}")).unwrap_err();
+        assert_eq!(fault.code(), "InvalidParameterValue");
+        assert_eq!(fault.to_string(), format!("Invalid value '{none}' for PublicIp. Not a valid IPv4 address"));
+    }
     assert_eq!(asked("address", "&AllocationId.1=nonsense&PublicIp.1=1.2.3.4").unwrap().public_ips, ["1.2.3.4"]);
 }

@@ -74,11 +74,14 @@ fn a_token_that_is_empty_is_none() {
 #[test]
 fn refusals_have_the_codes_of_aws() {
     let many = |of: &str, count: usize| (1..=count).map(|at| format!("&{of}.{at}=x{at}")).collect::<Vec<_>>().concat();
+    let filters = |count: usize| {
+        (1..=count).map(|at| format!("&Filter.{at}.Name=tag:a&Filter.{at}.Value.1=x")).collect::<Vec<_>>().concat()
+    };
     let describe = "Action=DescribeVolumes&Version=2016-11-15";
     for (form, code, message) in [
         ("Version=2016-11-15", "MissingParameter", "parameter Action"),
         ("Action=DescribeVolumes", "MissingParameter", "parameter Version"),
-        ("Action=DescribeVolumes&Version=2009-01-01", "NoSuchVersion", "2009-01-01"),
+        ("Action=DescribeVolumes&Version=2015-10-01", "NoSuchVersion", "of version 2015-10-01. Send it to AWS"),
         ("Action=DescribeEverything&Version=2016-11-15", "InvalidAction", "DescribeEverything"),
         (&format!("{describe}&Colour=red"), "UnknownParameter", "Colour"),
         (&format!("{describe}&OwnerId.1=self"), "UnknownParameter", "OwnerId.1"),
@@ -95,7 +98,11 @@ fn refusals_have_the_codes_of_aws() {
         (&format!("{describe}&x=%zz"), "MalformedQueryString", "hexadecimal"),
         (&format!("{describe}&DryRun=yes"), "InvalidParameterValue", "Value ( yes ) for parameter DryRun"),
         (&format!("{describe}&MaxResults=many"), "InvalidParameterValue", "Expecting an integer."),
-        (&format!("{describe}&MaxResults=4"), "InvalidParameterValue", "greater than or equal to 5."),
+        (
+            &format!("{describe}&MaxResults=4"),
+            "InvalidParameterValue",
+            "Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than 5.",
+        ),
         (&format!("{describe}&MaxResults=1001"), "InvalidParameterValue", "less than or equal to 1000."),
         (&format!("{describe}&MaxResults=99999999999999999999"), "InvalidParameterValue", "an integer"),
         (&format!("{describe}&MaxResults=5&VolumeId.1=vol-1"), "InvalidParameterCombination", "VolumeIds"),
@@ -104,6 +111,22 @@ fn refusals_have_the_codes_of_aws() {
         (&format!("{describe}&Filter.1.Name=status"), "InvalidParameterValue", "'status' has no values"),
         (&format!("{describe}{}", many("VolumeId", 1_001)), "InvalidParameterValue", "1001 values of VolumeIds"),
         (&format!("{describe}&Filter.1.Name=status{}", many("Filter.1.Value", 201)), "FilterLimitExceeded", "200"),
+        (&format!("{describe}{}", filters(51)), "FilterLimitExceeded", "of filters specified on a single call is 50"),
+        (
+            &format!("Action=DescribeTags&Version=2016-11-15{}", filters(51)),
+            "FilterLimitExceeded",
+            "of filters specified on a single call is 50",
+        ),
+        (
+            &format!("{describe}&Filter.1.Name=tag:a&Filter.1.Value.1={}", "x".repeat(256)),
+            "FilterLimitExceeded",
+            "a filter value is 255 characters",
+        ),
+        (
+            &format!("Action=DescribeInstanceStatus&Version=2016-11-15{}", many("InstanceId", 101)),
+            "InvalidRequest",
+            "101 exceeds the maximum number of instance IDs that can be specified (100)",
+        ),
     ] {
         let fault = parse("POST", "", form.as_bytes()).unwrap_err();
         assert_eq!(fault.code(), code, "{form}");
@@ -111,6 +134,10 @@ fn refusals_have_the_codes_of_aws() {
         assert_eq!(fault.status(), 400, "{form}");
     }
     assert!(volumes(&many("VolumeId", 1_000)).is_ok());
+    assert!(volumes(&filters(50)).is_ok());
+    assert!(volumes(&format!("Filter.1.Name=tag:a&Filter.1.Value.1={}", "é".repeat(255))).is_ok());
+    assert!(read(&format!("Action=DescribeInstanceStatus{}", many("InstanceId", 100))).is_ok());
+    assert!(read(&format!("Action=DescribeInstances{}", many("InstanceId", 101))).is_ok());
     let images = "Action=DescribeImages&MaxResults=1";
     assert_eq!(read(images).unwrap().page_size(), Some(1));
     assert!(read("Action=DescribeRouteTables&MaxResults=101").is_err());

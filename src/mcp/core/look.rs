@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::Core;
 use crate::aws::Priority;
 use crate::ingest::Lane;
@@ -112,12 +114,45 @@ impl Core {
             let is_seen = snapshot.digest_of(&ResourceId::new(scope, &spec.kind(), Arc::clone(&id)))?.is_some();
             let told = match sight {
                 Sight::Failed(why) => Sight::Failed(visibility.masked(&why)),
-                sight if is_seen => sight,
+                sight if is_seen || sight == Sight::Malformed => sight,
                 _ => Sight::NotFound,
             };
             Ok((id, told))
         });
         judged.collect()
+    }
+
+    /// What AWS shows of the resources of one kind in one scope that meet filters, asked for at `since` or later, and recorded when this
+    /// returns: then all of them are in the inventory. The values are none with wildcards.
+    ///
+    /// # Errors
+    /// When what was seen cannot be recorded.
+    pub async fn look_by(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        filters: &[(&'static str, Vec<String>)],
+        since: Timestamp,
+        priority: Priority,
+    ) -> Result<Sight, RequestError> {
+        // No id looks like this.
+        let asked: Arc<str> = Arc::from(format!("? {:032x}", xxh3_128(format!("{filters:?}").as_bytes())));
+        let recent = self.looks.of(scope, &spec.kind(), priority);
+        let mut recent = recent.lock().await;
+        let told = if let Some(sight) = recent.get(&asked, since) {
+            sight.clone()
+        } else {
+            let asked_at = self.now();
+            let sight = self.ask_by(scope, spec, filters, priority).await?;
+            recent.remember(asked_at, vec![(asked, sight.clone())]);
+            sight
+        };
+        drop(recent);
+        Ok(match told {
+            Sight::Failed(why) => Sight::Failed(self.visibility().masked(&why)),
+            Sight::Unsaid(why) => Sight::Unsaid(self.visibility().masked(&why)),
+            told => told,
+        })
     }
 
     /// Records what answers show of the resources `ids`, and of no others. Gives those that they show, and the seq at which a read
@@ -150,6 +185,28 @@ impl Core {
         Ok((ids, Some(seq)))
     }
 
+    async fn ask_by(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        filters: &[(&'static str, Vec<String>)],
+        priority: Priority,
+    ) -> Result<Sight, RequestError> {
+        let page = match Box::pin(self.aws.describe_by(scope, spec, filters, priority)).await {
+            Ok(page) => page,
+            Err(error) => return Ok(Sight::Failed(error.explained())),
+        };
+        let is_whole = page.next.is_none();
+        let unreadable = page.unreadable.first().map(|item| shown(&item.why(), 240));
+        let ids: Vec<String> = page.items.iter().map(|item| item.id.to_string()).collect();
+        self.take_in(Lane::Refresh, scope, spec, &ids, vec![page]).await?;
+        Ok(match unreadable {
+            Some(why) => Sight::Unsaid(format!("AWS's answer about it cannot be read ({why}).")),
+            None if !is_whole => Sight::Unsaid("AWS's answer has more than one page.".to_owned()),
+            None => Sight::Shown,
+        })
+    }
+
     async fn ask(
         &self,
         scope: &Scope,
@@ -159,13 +216,20 @@ impl Core {
     ) -> Result<Vec<(Arc<str>, Sight)>, RequestError> {
         let described = self.aws.describe(scope, spec, ids, priority).await;
         // Credentials can change under a running process, and another account knows none of the ids.
-        let unproved =
-            if described.not_found.is_empty() { None } else { Box::pin(self.aws.confirm(scope)).await.err() };
+        let unproved = if described.not_found.is_empty() {
+            None
+        } else {
+            Box::pin(self.aws.confirm_for(scope, priority)).await.err()
+        };
         let (shown_ids, _) = self.take_in(Lane::Refresh, scope, spec, ids, described.answers).await?;
         let mut sights: Vec<(Arc<str>, Sight)> = shown_ids.into_iter().map(|id| (id, Sight::Shown)).collect();
         let unsaid = |id, why: String| (id, Sight::Unsaid(why));
         let absent = unproved.map_or(Sight::NotFound, |error| Sight::Failed(error.explained()));
-        sights.extend(described.not_found.into_iter().map(|id| (id, absent.clone())));
+        let malformed = described.malformed;
+        sights.extend(described.not_found.into_iter().map(|id| {
+            let sight = if malformed.contains(&id) { Sight::Malformed } else { absent.clone() };
+            (id, sight)
+        }));
         sights.extend(described.silent.into_iter().map(|id| unsaid(id, "AWS's answer leaves it out.".to_owned())));
         sights.extend(described.unreadable.into_iter().map(|(id, why)| {
             let why = format!("AWS's answer about it cannot be read ({}).", shown(&why, 240));

@@ -263,7 +263,7 @@ async fn view(
             Err(removed @ RequestError::Removed { .. }) => {
                 core.walk(move |core| last(core, kind, &at.0, &at.1)).await?.ok_or(removed)?
             }
-            Err(RequestError::NotFound { title, id, scopes, .. }) if looked == Some(Sight::NotFound) => {
+            Err(RequestError::NotFound { title, id, scopes, .. }) if looked.as_ref().is_some_and(Sight::is_absent) => {
                 return Err(RequestError::NotInAws { title, id, scopes });
             }
             Err(fault) => {

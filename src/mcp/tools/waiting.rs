@@ -272,8 +272,8 @@ impl Subject {
         until: Goal,
     ) -> Result<WaitRow, RequestError> {
         let unsaid = self.sights.values().find_map(|sight| sight.unsaid().map(str::to_owned));
-        let is_absent =
-            !self.scopes.is_empty() && self.scopes.iter().all(|scope| self.sights.get(scope) == Some(&Sight::NotFound));
+        let is_absent = !self.scopes.is_empty()
+            && self.scopes.iter().all(|scope| self.sights.get(scope).is_some_and(Sight::is_absent));
         let mut row = WaitRow {
             id: self.id.to_string(),
             result: Nearness::Waiting,

@@ -237,7 +237,7 @@ async fn search(
 /// Describes ids of one scope. Those that AWS does not know, or does not mention, become problems.
 async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let scope = chosen.scope();
-    let DescribeResult { answers, not_found, silent, unreadable, failed } = match aws.look(chosen).await {
+    let DescribeResult { answers, not_found, silent, unreadable, failed, .. } = match aws.look(chosen).await {
         Ok(described) => described,
         Err(error) => {
             let problems = chosen.ids().map(|id| UncalledInstance::of(id.to_string(), &error)).collect();

@@ -117,13 +117,12 @@ pub(super) fn named(
     kind: Kind,
     ids: &[&str],
     end: u64,
-    malformed: &'static str,
     not_found: impl FnOnce(&[&str]) -> Refusal,
 ) -> Result<Vec<u64>, Refusal> {
     let mut numbers = Vec::with_capacity(ids.len());
     let mut unknown = Vec::new();
     for id in ids {
-        let number = idents.number(kind, id).map_err(|_| Refusal::malformed(malformed, id, kind.prefix()))?;
+        let number = idents.number(kind, id).map_err(|_| Refusal::malformed_resource(kind, id))?;
         match number.filter(|number| *number < end) {
             Some(number) => numbers.push(number),
             None => unknown.push(*id),

@@ -91,7 +91,7 @@ fn excluded(params: &Params, plan: &Plan) -> Result<Vec<u64>, Refusal> {
     }
     let number = |id: &&str| {
         let known = plan.idents.number(Kind::Volume, id);
-        let known = known.map_err(|_| Refusal::malformed("InvalidVolumeID.Malformed", id, "vol-"))?;
+        let known = known.map_err(|_| Refusal::malformed_resource(Kind::Volume, id))?;
         known.ok_or_else(|| Refusal::not_found("InvalidVolume.NotFound", "volume", &[id]))
     };
     ids.iter().map(number).collect()

@@ -53,7 +53,7 @@ pub(super) fn answer(call: &Call) -> Answer {
 /// Reads an address from a parameter.
 pub(super) fn parse_ip(text: &str) -> Result<Ipv4Addr, Refusal> {
     text.parse()
-        .map_err(|_| Refusal::invalid_value(format!("Invalid value '{text}' for PublicIp. Invalid IPv4 address")))
+        .map_err(|_| Refusal::invalid_value(format!("Invalid value '{text}' for PublicIp. Not a valid IPv4 address")))
 }
 
 /// EC2's refusal for an address that the account does not have.

@@ -27,7 +27,7 @@ pub(super) fn answer(call: &Call) -> Answer {
         Some((sight, group))
     };
     let not_found = |names: &[&str]| Refusal::not_found("InvalidGroup.NotFound", "security group", names);
-    let mut numbers = named(plan.idents, Kind::SecurityGroup, &ids, end, "InvalidGroupId.Malformed", not_found)?;
+    let mut numbers = named(plan.idents, Kind::SecurityGroup, &ids, end, not_found)?;
     let unseen: Vec<&str> =
         ids.iter().zip(&numbers).filter(|(_, number)| see(**number).is_none()).map(|(id, _)| *id).collect();
     if !unseen.is_empty() {

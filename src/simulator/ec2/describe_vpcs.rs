@@ -97,6 +97,7 @@ impl Vpc {
 impl Filtered for Vpc {
     const FILTERS: &'static [Filter<Self>] = &[
         ("cidr", |vpc, values| values.text(&vpc.cidr)),
+        ("cidr-block", |vpc, values| values.text(&vpc.cidr)),
         ("cidr-block-association.association-id", |vpc, values| values.ids(Kind::CidrAssociation, [vpc.number * 2])),
         ("cidr-block-association.cidr-block", |vpc, values| values.text(&vpc.cidr)),
         ("cidr-block-association.state", |_, values| values.text("associated")),

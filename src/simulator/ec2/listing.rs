@@ -13,8 +13,11 @@ use crate::simulator::xml::Xml;
 
 /// The number that an id of `kind` encodes, if `exists` accepts it.
 pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
-    let found = places(kind, &[id], |id| Ok(call.account.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
-    found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))
+    match call.account.plan().idents.number(kind, id) {
+        // EC2 treats malformed allocation ids as unknown.
+        Err(Malformed) if kind != Kind::Allocation => Err(Refusal::malformed_resource(kind, id)),
+        known => known.ok().flatten().filter(|n| exists(*n)).ok_or_else(|| Refusal::unknown_resource(kind, id)),
+    }
 }
 
 /// The resource that a call names by id in order to change it, as it is now.
@@ -43,8 +46,10 @@ fn places(
     for id in ids {
         match find(id) {
             Ok(Some(place)) => places.push(place),
-            // EC2 treats malformed allocation ids as unknown.
-            Err(Malformed) if kind != Kind::Allocation => return Err(Refusal::malformed_resource(kind, id)),
+            // EC2's describes treat malformed ids of these as unknown.
+            Err(Malformed) if !matches!(kind, Kind::Allocation | Kind::Subnet | Kind::RouteTable) => {
+                return Err(Refusal::malformed_resource(kind, id));
+            }
             Ok(None) | Err(Malformed) => unknown.push(*id),
         }
     }

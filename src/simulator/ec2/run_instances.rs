@@ -169,7 +169,7 @@ fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> 
 fn image(call: &Call) -> Result<(u64, &'static Image), Refusal> {
     let id = call.params.get("ImageId").ok_or_else(|| Refusal::missing("ImageId"))?;
     let number = call.account.plan().idents.number(Kind::Image, id);
-    let number = number.map_err(|_| Refusal::new(400, "InvalidAMIID.Malformed", format!("Invalid id: \"{id}\"")))?;
+    let number = number.map_err(|_| Refusal::malformed_resource(Kind::Image, id))?;
     let unknown = || Refusal::new(400, "InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"));
     let reading = call.account.reading();
     let number = number.ok_or_else(unknown)?;

@@ -45,6 +45,7 @@ fn snapshots_are_found_by_volume_and_refused_as_ec2_refuses_them() {
     let code = |id: &str| aws.refused("DescribeSnapshots", &[("SnapshotId.1", id)]).1;
     assert_eq!(code("snap-0123456789abcdef0"), "InvalidSnapshot.NotFound");
     assert_eq!(code("snap-x"), "InvalidSnapshotID.Malformed");
+    assert_eq!(code("x"), "InvalidParameterValue");
     let root = text(&aws.get("DescribeVolumes", &[("VolumeId.1", &volume)]), "snapshotId");
     assert!(aws.get("DescribeSnapshots", &[("SnapshotId.1", &root)]).contains("<ownerAlias>amazon</ownerAlias>"));
 }

@@ -21,7 +21,7 @@ fn each_vpc_has_a_subnet_in_each_zone_and_instances_are_in_them() {
     assert_eq!(texts(&default, "cidrBlock"), ["172.31.0.0/18", "172.31.64.0/18", "172.31.128.0/18"]);
     let code = |id: &str| aws.refused("DescribeSubnets", &[("SubnetId.1", id)]).1;
     assert_eq!(code("subnet-0123456789abcdef0"), "InvalidSubnetID.NotFound");
-    assert_eq!(code("subnet-x"), "InvalidSubnetID.Malformed");
+    assert_eq!(code("subnet-x"), "InvalidSubnetID.NotFound", "as of an id that nothing has");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn volumes_are_found_by_id_and_filter_and_refused_as_ec2_refuses_them() {
     assert!(texts(&roots, "device").iter().all(|device| device == "/dev/xvda" || device == "/dev/sda1"));
     let code = |id: &str| aws.refused("DescribeVolumes", &[("VolumeId.1", id)]).1;
     assert_eq!(code("vol-0123456789abcdef0"), "InvalidVolume.NotFound");
-    assert_eq!(code("vol-xyz"), "InvalidVolumeID.Malformed");
+    assert_eq!(code("vol-xyz"), "InvalidParameterValue");
     assert_eq!(
         aws.refused("DescribeVolumes", &[("Filter.1.Name", "colour"), ("Filter.1.Value.1", "x")]).1,
         "InvalidParameterValue"

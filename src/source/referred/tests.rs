@@ -58,16 +58,17 @@ fn referred(images: &Images, ids: &BTreeSet<usize>) -> Referred<Images> {
     Referred::new(images.clone(), Some(Arc::new(move |_: &Scope| std::future::ready(ids.clone()).boxed())))
 }
 
-/// All that a sweep shows, and how many pages it takes.
-fn sweep(lister: &Referred<Images>) -> (BTreeSet<String>, usize) {
-    let (mut shown, mut pages, mut token) = (BTreeSet::new(), 0, None);
+/// All that a sweep shows, how many pages it takes, and the ids that AWS did not know.
+fn sweep(lister: &Referred<Images>) -> (BTreeSet<String>, usize, BTreeSet<String>) {
+    let (mut shown, mut pages, mut absent, mut token) = (BTreeSet::new(), 0, BTreeSet::new(), None);
     loop {
         let page = lister.page(&scope(), &IMAGE, token, 1000).now_or_never().unwrap().unwrap();
         shown.extend(page.items.iter().map(|item| item.id.to_string()));
+        absent.extend(page.absent.iter().map(ToString::to_string));
         pages += 1;
         match page.next {
             Some(next) => token = Some(next),
-            None => return (shown, pages),
+            None => return (shown, pages, absent),
         }
     }
 }
@@ -85,10 +86,12 @@ proptest! {
     /// Ids that no longer exist, which AWS answers a whole call with, keep no other from being shown.
     #[test]
     fn a_sweep_shows_what_is_the_accounts_own_and_what_is_referred_to_and_exists((images, ids) in account()) {
-        let (shown, pages) = sweep(&referred(&images, &ids));
+        let (shown, pages, absent) = sweep(&referred(&images, &ids));
         let is_shown = |name: &str, owner: &str| owner == ACCOUNT || ids.iter().any(|number| id(*number) == name);
         let expected = images.owners.iter().filter(|(id, owner)| is_shown(id, owner)).map(|(id, _)| id.clone());
         prop_assert_eq!(shown, expected.collect::<BTreeSet<_>>());
+        let unknown = ids.iter().map(|number| id(*number)).filter(|id| !images.owners.contains_key(id));
+        prop_assert_eq!(absent, unknown.collect::<BTreeSet<_>>());
         let own = images.owners.values().filter(|owner| **owner == ACCOUNT).count();
         prop_assert_eq!(pages, own.div_ceil(2).max(1) + ids.len().div_ceil(PER_PAGE));
         prop_assert!(images.asked.lock().iter().all(|asked| asked.len() <= PER_PAGE));
@@ -111,6 +114,6 @@ fn a_kind_to_which_nothing_refers_is_listed_and_described_as_it_is() {
     let owners = BTreeMap::from([(id(1), ACCOUNT), (id(2), OTHER)]);
     let images = Images { owners, ..Images::default() };
     let plain = Referred::new(images, None);
-    assert_eq!(sweep(&plain), (BTreeSet::from([id(1)]), 1));
+    assert_eq!(sweep(&plain), (BTreeSet::from([id(1)]), 1, BTreeSet::new()));
     assert_eq!(plain.describe(&scope(), &IMAGE, &[id(2)]).now_or_never().unwrap().unwrap().items.len(), 1);
 }

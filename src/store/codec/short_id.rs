@@ -71,13 +71,15 @@ impl ShortId {
     /// The ID as AWS writes it; `None` if its prefix is unknown.
     pub(super) fn text(self) -> Option<CompactString> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = CompactString::from(*PREFIXES.get(usize::from(self.prefix))?);
-        text.push_str("-0");
-        for byte in self.digits {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(DIGITS.get(usize::from(digit)).map_or('0', |digit| char::from(*digit)));
+        let mut digits = [b'0'; 16];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.digits) {
+            for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = *DIGITS.get(usize::from(value))?;
             }
         }
+        let mut text = CompactString::from(*PREFIXES.get(usize::from(self.prefix))?);
+        text.push_str("-0");
+        text.push_str(std::str::from_utf8(&digits).ok()?);
         Some(text)
     }
 }

@@ -46,6 +46,51 @@ fn policies_of_cloud_custodian_find_what_they_find_at_aws() {
     recorded("Cloud Custodian", &account.recorder.take());
 }
 
+/// It retries without the ids that it takes out of an error, so that a wrong one has it fail.
+#[test]
+fn cloud_custodian_takes_the_right_ids_out_of_errors() {
+    let account = Recorded::of(5, &[], &[]);
+    let unknown = |prefix: &str| ["0123456789abcdef0", "0123456789abcdef1"].map(|rest| format!("{prefix}-{rest}"));
+    let (ebs, ami) = ("c7n.resources.ebs", "c7n.resources.ami");
+    let (of_tags, of_volume) =
+        (json!(["c7n.tags", "extract_bad_resource_ids"]), json!([ebs, "ErrorHandler", "extract_bad_volume"]));
+    let [volume, other] = unknown("vol");
+    let asked = [
+        ("describe_volumes", "VolumeIds", vec![volume.clone()], of_volume, "InvalidVolume.NotFound"),
+        ("describe_volumes", "VolumeIds", vec![volume, other], of_tags.clone(), "InvalidVolume.NotFound"),
+        ("describe_instances", "InstanceIds", unknown("i").to_vec(), of_tags.clone(), "InvalidInstanceID.NotFound"),
+        ("describe_instances", "InstanceIds", vec!["i-123".to_owned()], of_tags.clone(), "InvalidInstanceID.Malformed"),
+        ("describe_security_groups", "GroupIds", unknown("sg").to_vec(), of_tags.clone(), "InvalidGroup.NotFound"),
+        ("describe_subnets", "SubnetIds", unknown("subnet").to_vec(), of_tags, "InvalidSubnetID.NotFound"),
+        (
+            "describe_snapshots",
+            "SnapshotIds",
+            vec!["snap-123".to_owned()],
+            json!([ebs, "ErrorHandler", "extract_bad_snapshot"]),
+            "InvalidSnapshotID.Malformed",
+        ),
+        (
+            "describe_images",
+            "ImageIds",
+            vec!["ami-1-2".to_owned()],
+            json!([ami, "ErrorHandler", "extract_bad_ami"]),
+            "InvalidAMIID.Malformed",
+        ),
+    ];
+    let settings: Vec<Value> = asked
+        .iter()
+        .map(|(operation, name, ids, by, _)| json!({"operation": operation, "arguments": {*name: ids}, "by": by}))
+        .collect();
+    let mut script = Environment::Readers.script("ec2_custodian.py");
+    script.arg(Value::from(settings).to_string());
+    let told = super::printed(&mut account.somebodys(script, account.server.ec2_api.as_deref().unwrap()));
+    let told: Vec<Value> = serde_json::from_str(&told).unwrap();
+    assert_eq!(told.len(), asked.len());
+    for (told, (.., ids, _, code)) in told.iter().zip(asked) {
+        assert_eq!((&told["code"], &told["ids"]), (&json!(code), &json!(ids)), "{told}");
+    }
+}
+
 #[test]
 fn apache_libcloud_lists_what_it_lists_of_aws() {
     let account = Recorded::of(30, &[], &[]);

@@ -4,14 +4,15 @@
 //! `DeleteMessageBatch`. What it does there is set before each; the kill is `SIGKILL`, sent from here, so that nothing happens in
 //! between.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::muster::Endpoint;
+use super::relay;
 
 /// When the server is to be killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +39,10 @@ pub(crate) struct Gate {
 impl Gate {
     /// Opens a gate to `upstream`; nothing is armed.
     pub(crate) fn open(upstream: &Endpoint) -> Gate {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let armed = Arc::new(Mutex::new(None));
-        let authority = upstream.url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
         let shared = Arc::clone(&armed);
-        // It ends with the test's process, as its connections do.
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (authority, armed) = (authority.clone(), Arc::clone(&shared));
-                // Whoever was killed hangs up in the middle: that is no failure of the gate.
-                std::thread::spawn(move || pass(client, &authority, &armed).ok());
-            }
-        });
+        let address = relay::open(&upstream.url, move |client, authority| pass(client, authority, &shared));
+        let url = format!("http://{address}");
         Gate { endpoint: Endpoint { url, region: upstream.region.clone() }, armed }
     }
 
@@ -78,7 +70,7 @@ fn kill(armed: Armed) {
 
 /// Passes one request on, and its answer back.
 fn pass(mut client: TcpStream, authority: &str, armed: &Mutex<Option<Armed>>) -> std::io::Result<()> {
-    let (head, mut body) = request(&mut client)?;
+    let (head, mut body) = relay::request(&mut client)?;
     let target =
         head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("x-amz-target: ").map(str::to_owned));
     let is = |action: &str| target.as_deref().is_some_and(|target| target.trim().ends_with(action));
@@ -93,17 +85,7 @@ fn pass(mut client: TcpStream, authority: &str, armed: &Mutex<Option<Armed>>) ->
         let text = String::from_utf8_lossy(&body).replace("\"WaitTimeSeconds\":20", "\"WaitTimeSeconds\":1");
         body = text.into_bytes();
     }
-    let kept = head.lines().filter(|line| {
-        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        !["connection", "content-length"].contains(&name.as_str()) && !line.is_empty()
-    });
-    let mut sent: String = kept.flat_map(|line| [line, "\r\n"]).collect();
-    sent.extend(["Content-Length: ", &body.len().to_string(), "\r\nConnection: close\r\n\r\n"]);
-    let mut upstream = TcpStream::connect(authority)?;
-    upstream.write_all(sent.as_bytes())?;
-    upstream.write_all(&body)?;
-    let mut answer = Vec::new();
-    upstream.read_to_end(&mut answer)?;
+    let answer = relay::passed_on(&head, &body, authority)?;
     let holds_messages = is(".receivemessage") && String::from_utf8_lossy(&answer).contains("\"ReceiptHandle\"");
     client.write_all(&answer)?;
     client.flush()?;
@@ -114,33 +96,4 @@ fn pass(mut client: TcpStream, authority: &str, armed: &Mutex<Option<Armed>>) ->
         kill(armed);
     }
     Ok(())
-}
-
-/// A request's head, and its body.
-pub(super) fn request(client: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 16 << 10];
-    loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-            });
-            let whole = end + 4 + length.unwrap_or(0);
-            while bytes.len() < whole {
-                let read = client.read(&mut chunk)?;
-                if read == 0 {
-                    return Err(std::io::ErrorKind::UnexpectedEof.into());
-                }
-                bytes.extend_from_slice(&chunk[..read]);
-            }
-            return Ok((head, bytes[end + 4..whole].to_vec()));
-        }
-        let read = client.read(&mut chunk)?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(&chunk[..read]);
-    }
 }

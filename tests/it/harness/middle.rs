@@ -4,7 +4,7 @@
 //! Every connection carries one request. The certificates are those of `tests/fixtures/tls`.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::gate::request;
 use super::muster::Endpoint;
+use super::relay;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,28 +71,18 @@ impl Middle {
     }
 
     fn open(scheme: &str, upstream: &Endpoint, tls: Option<Arc<ServerConfig>>, rule: Arc<Rule>) -> Middle {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let authority = upstream.url.strip_prefix("http://").unwrap_or_default().trim_end_matches('/').to_owned();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let seen = Arc::clone(&asked);
-        // It ends with the test's process, as its connections do.
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (authority, tls) = (authority.clone(), tls.clone());
-                let (seen, rule) = (Arc::clone(&seen), Arc::clone(&rule));
-                std::thread::spawn(move || {
-                    // Whoever does not trust the certificate hangs up: that is no failure of the middle.
-                    if let Some(config) = tls {
-                        let connection = ServerConnection::new(config).unwrap();
-                        pass(StreamOwned::new(connection, client), None, &authority, &seen, &*rule).ok()
-                    } else {
-                        let raw = client.try_clone().ok();
-                        pass(client, raw, &authority, &seen, &*rule).ok()
-                    }
-                });
+        let address = relay::open(&upstream.url, move |client, authority| {
+            if let Some(config) = &tls {
+                let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+                pass(StreamOwned::new(connection, client), None, authority, &seen, &*rule)
+            } else {
+                let raw = client.try_clone().ok();
+                pass(client, raw, authority, &seen, &*rule)
             }
         });
+        let url = format!("{scheme}://{address}");
         Middle { endpoint: Endpoint { url, region: upstream.region.clone() }, asked }
     }
 
@@ -115,7 +105,7 @@ fn pass(
     seen: &Mutex<Vec<String>>,
     rule: &Rule,
 ) -> std::io::Result<()> {
-    let (head, body) = request(&mut client)?;
+    let (head, body) = relay::request(&mut client)?;
     let first = head.lines().next().unwrap_or_default().to_owned();
     seen.lock().unwrap_or_else(PoisonError::into_inner).push(first.clone());
     let words: Vec<&str> = first.split(' ').collect();
@@ -149,18 +139,9 @@ fn pass(
         }
         None => (authority.to_owned(), words.get(1).copied().unwrap_or("/").to_owned()),
     };
-    let kept = head.lines().skip(1).filter(|line| {
-        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        !["connection", "content-length"].contains(&name.as_str()) && !line.is_empty()
-    });
-    let mut sent = format!("{} {path} HTTP/1.1\r\n", words.first().copied().unwrap_or_default());
-    sent.extend(kept.flat_map(|line| [line, "\r\n"]));
-    sent.extend(["Content-Length: ", &body.len().to_string(), "\r\nConnection: close\r\n\r\n"]);
-    let mut upstream = TcpStream::connect(authority)?;
-    upstream.write_all(sent.as_bytes())?;
-    upstream.write_all(&body)?;
-    let mut answer = Vec::new();
-    upstream.read_to_end(&mut answer)?;
+    let method = words.first().copied().unwrap_or_default();
+    let rest: String = head.lines().skip(1).flat_map(|line| ["\r\n", line]).collect();
+    let answer = relay::passed_on(&format!("{method} {path} HTTP/1.1{rest}"), &body, &authority)?;
     match fate {
         Fate::Late(time) => std::thread::sleep(time),
         Fate::Kill(pid) => {

@@ -3,11 +3,11 @@
 //! Every connection carries one request. Requests are passed on as they are, their signatures too.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::gate::request;
+use super::relay;
 
 /// The header of an answer that says who gave it, where that is not the copy.
 const SOURCE: &str = "x-muster-source";
@@ -45,19 +45,10 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Opens one before `upstream`.
     pub(crate) fn before(upstream: &str) -> Recorder {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let authority = upstream.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
         let calls: Arc<Mutex<Vec<AskedCall>>> = Arc::default();
         let written = Arc::clone(&calls);
-        // It ends with the test's process, as its connections do.
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (authority, written) = (authority.clone(), Arc::clone(&written));
-                // Whoever hangs up in the middle is no failure of the recorder.
-                std::thread::spawn(move || pass(client, &authority, &written).ok());
-            }
-        });
+        let address = relay::open(upstream, move |client, authority| pass(client, authority, &written));
+        let url = format!("http://{address}");
         Recorder { url, calls }
     }
 
@@ -74,18 +65,8 @@ impl Recorder {
 
 /// Passes one request on, and its answer back.
 fn pass(mut client: TcpStream, authority: &str, calls: &Mutex<Vec<AskedCall>>) -> std::io::Result<()> {
-    let (head, body) = request(&mut client)?;
-    let kept = head.lines().filter(|line| {
-        let name = line.split(':').next().unwrap_or_default();
-        !["connection", "content-length"].iter().any(|known| name.eq_ignore_ascii_case(known)) && !line.is_empty()
-    });
-    let mut sent: String = kept.flat_map(|line| [line, "\r\n"]).collect();
-    sent.extend(["Content-Length: ", &body.len().to_string(), "\r\nConnection: close\r\n\r\n"]);
-    let mut upstream = TcpStream::connect(authority)?;
-    upstream.write_all(sent.as_bytes())?;
-    upstream.write_all(&body)?;
-    let mut answer = Vec::new();
-    upstream.read_to_end(&mut answer)?;
+    let (head, body) = relay::request(&mut client)?;
+    let answer = relay::passed_on(&head, &body, authority)?;
     if let Some(call) = read(&head, &String::from_utf8_lossy(&body), &String::from_utf8_lossy(&answer)) {
         calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }

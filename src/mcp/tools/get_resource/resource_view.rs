@@ -207,7 +207,9 @@ impl ResourceView {
 fn looked(sight: &Sight) -> (&'static str, Option<String>) {
     match sight {
         Sight::Shown => ("shown", None),
-        Sight::NotFound => ("not_found", Some("AWS was asked just now and does not know it.".to_owned())),
+        Sight::NotFound | Sight::Malformed => {
+            ("not_found", Some("AWS was asked just now and does not know it.".to_owned()))
+        }
         Sight::Unsaid(why) | Sight::Failed(why) => ("failed", Some(format!("AWS could not be asked. {why}"))),
     }
 }
