@@ -34,6 +34,7 @@ mod organization;
 mod organization_plan;
 pub mod origin;
 pub mod own_call;
+mod pass_turns;
 mod passed;
 pub mod peek;
 pub mod permissions;
@@ -70,6 +71,7 @@ pub use limiter::{CallCount, CountedCalls, DocumentedRate, Priority, UnansweredC
 pub use organization::OrganizationListing;
 pub use organization_plan::{AccountSources, OrganizationPlan};
 pub use origin::Origin;
+pub use pass_turns::{PassTurn, PassTurns};
 pub use passed::{LONGEST_PASSED, PassFault, PassedAnswer};
 pub use pinned::Pinned;
 pub use settings::{AwsSettings, Purpose};

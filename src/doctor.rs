@@ -129,7 +129,8 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
         let (region, account) = if is_one_of_several {
             read_api::asked_place(&accounts, freshness.as_ref())
         } else {
-            (aws.regions().into_iter().next(), None)
+            let watched = || read_api::asked_place(&[], freshness.as_ref()).0;
+            (aws.regions().into_iter().next().or_else(watched), None)
         };
         let (region, account) = (region.as_ref(), account.as_ref());
         findings.extend(read_api::look(api, region, account, server.is_some(), is_one_of_several).await);

@@ -75,7 +75,7 @@ fn read(rest: AnswerRest, turn: OwnedSemaphorePermit) -> PartReading {
 /// Reads a part once there is a turn for it.
 fn read_in_turn(rest: AnswerRest, turns: AnswerTurns) -> PartReading {
     Box::pin(async move {
-        let turn = turns.whole().await.map_err(|fault| fault.to_string())?;
+        let turn = turns.whole(AnswerTurns::soon()).await.map_err(|fault| fault.to_string())?;
         read(rest, turn).await
     })
 }
@@ -222,7 +222,7 @@ mod tests {
         let (turns, read) = (AnswerTurns::new(), Arc::default());
         let all = turns.free();
         let size = 1_000 * PIECE;
-        let place = turns.place().await.unwrap();
+        let place = turns.place(AnswerTurns::soon()).await.unwrap();
         let stream = AnswerStream::new(vec![0; size], rest(1, 5, None, &read), place, turns.clone());
         let mut pieces = Body::new(stream).into_data_stream();
         let mut sent = 0;
@@ -246,9 +246,9 @@ mod tests {
             let (turns, read) = (AnswerTurns::new(), Arc::default());
             let mut others = Vec::new();
             while turns.free()[0] > 0 {
-                others.push(turns.whole().await.unwrap());
+                others.push(turns.whole(AnswerTurns::soon()).await.unwrap());
             }
-            let place = turns.place().await.unwrap();
+            let place = turns.place(AnswerTurns::soon()).await.unwrap();
             let stream = AnswerStream::new(vec![0; PIECE], rest(1, 1, None, &read), place, turns.clone());
             let mut pieces = Body::new(stream).into_data_stream();
             assert_eq!(pieces.next().await.unwrap().unwrap().len(), PIECE);

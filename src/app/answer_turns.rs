@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::ec2_api::copy_fault::CopyFault;
 
@@ -20,7 +20,7 @@ const PLACES: usize = 64;
 /// How many of them may be on their way while more of each is read than what is sent.
 const AHEAD: usize = 16;
 
-/// How long a request waits for its turn.
+/// How long a request waits for its turn at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The turns and places of requests. Clones share them.
@@ -38,19 +38,24 @@ impl AnswerTurns {
         AnswerTurns { few, whole, places }
     }
 
-    /// A turn to answer with few resources, until the answer is sent.
-    pub(super) async fn few(&self) -> Result<OwnedSemaphorePermit, CopyFault> {
-        taken(&self.few).await
+    /// Until when a part is waited for that nothing hurries.
+    pub(super) fn soon() -> Instant {
+        Instant::now() + PATIENCE
+    }
+
+    /// A turn to answer with few resources, until the answer is sent. It is waited for until then, as any turn and place is.
+    pub(super) async fn few(&self, until: Instant) -> Result<OwnedSemaphorePermit, CopyFault> {
+        taken(&self.few, until).await
     }
 
     /// A turn to read everything, or a part of it.
-    pub(super) async fn whole(&self) -> Result<OwnedSemaphorePermit, CopyFault> {
-        taken(&self.whole).await
+    pub(super) async fn whole(&self, until: Instant) -> Result<OwnedSemaphorePermit, CopyFault> {
+        taken(&self.whole, until).await
     }
 
     /// A place for an answer with everything, until it is sent.
-    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, CopyFault> {
-        taken(&self.places).await
+    pub(super) async fn place(&self, until: Instant) -> Result<OwnedSemaphorePermit, CopyFault> {
+        taken(&self.places, until).await
     }
 
     /// A turn to read a part before it can be sent, if one is free and few answers are on their way.
@@ -68,10 +73,11 @@ impl AnswerTurns {
     }
 }
 
-async fn taken(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CopyFault> {
-    match timeout(PATIENCE, Arc::clone(turns).acquire_owned()).await {
+async fn taken(turns: &Arc<Semaphore>, until: Instant) -> Result<OwnedSemaphorePermit, CopyFault> {
+    let begun = Instant::now();
+    match timeout_at(until.min(begun + PATIENCE), Arc::clone(turns).acquire_owned()).await {
         Ok(turn) => turn.map_err(|_| CopyFault::Stopping),
-        Err(_) => Err(CopyFault::Busy { waited: PATIENCE }),
+        Err(_) => Err(CopyFault::Busy { waited: begun.elapsed() }),
     }
 }
 
@@ -84,14 +90,17 @@ mod tests {
         let turns = AnswerTurns::new();
         let mut held = Vec::new();
         for _ in 0..WHOLE_AT_ONCE {
-            held.push(turns.whole().await.unwrap());
+            held.push(turns.whole(AnswerTurns::soon()).await.unwrap());
         }
         assert!(turns.ahead().is_none());
-        let fault = turns.whole().await.unwrap_err();
+        let fault = turns.whole(AnswerTurns::soon()).await.unwrap_err();
         assert_eq!((fault.code(), fault.status()), ("MusterBusy", 400), "{fault}");
-        assert!(turns.few().await.is_ok());
+        let (begun, patience) = (Instant::now(), Duration::from_secs(7));
+        let hurried = turns.whole(begun + patience).await.unwrap_err();
+        assert!(matches!(hurried, CopyFault::Busy { waited } if waited >= patience && waited < PATIENCE), "{hurried}");
+        assert!(turns.few(AnswerTurns::soon()).await.is_ok());
         held.pop();
-        assert!(turns.whole().await.is_ok());
+        assert!(turns.whole(AnswerTurns::soon()).await.is_ok());
         assert!(turns.ahead().is_some());
     }
 
@@ -100,9 +109,9 @@ mod tests {
         let turns = AnswerTurns::new();
         let mut held = Vec::new();
         while turns.ahead().is_some() {
-            held.push(turns.place().await.unwrap());
+            held.push(turns.place(AnswerTurns::soon()).await.unwrap());
         }
         assert_eq!((held.len(), turns.free()), (AHEAD + 1, [WHOLE_AT_ONCE, PLACES - AHEAD - 1]));
-        assert!(turns.whole().await.is_ok() && turns.place().await.is_ok());
+        assert!(turns.whole(AnswerTurns::soon()).await.is_ok() && turns.place(AnswerTurns::soon()).await.is_ok());
     }
 }

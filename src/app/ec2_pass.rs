@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::named_place::NamedPlace;
-use crate::aws::PassedAnswer;
+use crate::aws::{PassTurn, PassTurns, PassedAnswer};
 use crate::config::{Ec2ApiPass, Ec2ApiSettings};
 use crate::ec2_api::action::Ec2Action;
 use crate::ec2_api::copy_fault::CopyFault;
@@ -23,7 +23,7 @@ static NO_SECRETS: LazyLock<SecretTags> = LazyLock::new(|| SecretTags::new::<&st
 #[derive(Clone)]
 pub(super) struct Ec2Pass {
     is_on: bool,
-    turns: Arc<Semaphore>,
+    turns: Arc<PassTurns>,
 }
 
 /// A request as it came: its action, the query of its URL, and its body.
@@ -36,7 +36,7 @@ pub(super) struct ArrivedCall<'r> {
 
 impl Ec2Pass {
     pub(super) fn new(settings: &Ec2ApiSettings) -> Self {
-        Ec2Pass { is_on: settings.pass == Some(Ec2ApiPass::Reads), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Ec2Pass { is_on: settings.pass == Some(Ec2ApiPass::Reads), turns: Arc::new(PassTurns::new(AT_ONCE)) }
     }
 
     /// Refuses a request whose action is not held and not passed on either, before anybody is asked or waited for because of it.
@@ -51,7 +51,8 @@ impl Ec2Pass {
         }
     }
 
-    /// AWS's answer to a request that the copy cannot answer because of `fault`, and the turn that it takes until it is sent.
+    /// AWS's answer to a request that the copy cannot answer because of `fault`, and the turn that it takes until it is sent. Its client
+    /// may wait until then.
     ///
     /// # Errors
     /// The fault, with why AWS is not asked; or why it did not answer.
@@ -61,11 +62,12 @@ impl Ec2Pass {
         arrived: ArrivedCall<'_>,
         core: &Core,
         named: &NamedPlace,
-    ) -> Result<(PassedAnswer, OwnedSemaphorePermit), CopyFault> {
+        until: Instant,
+    ) -> Result<(PassedAnswer, PassTurn), CopyFault> {
         let call = self.call(fault, arrived, core.visibility().is_everything(), core.aws.secrets())?;
         let turns = Arc::clone(&self.turns);
         let desk = PassDesk { aws: core.aws.clone(), freshness: core.ingest.freshness().clone(), turns };
-        desk.answer(call, named.asked()).await
+        desk.answer(call, named.asked(), until).await
     }
 
     fn call(

@@ -26,7 +26,7 @@ use super::turn_body::TurnBody;
 use super::unready::unready;
 use crate::aws::own_call::{ASKERS, Askers};
 use crate::aws::signature::{SentRequest, SignatureFault, verify};
-use crate::aws::{AwsClock, PassedAnswer};
+use crate::aws::{AwsClock, PassTurn, PassedAnswer};
 use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
 use crate::ec2_api::action::Ec2Action;
 use crate::ec2_api::call_tally::{Ec2CallTally, NotedCall};
@@ -49,6 +49,9 @@ use crate::model::Clock;
 /// How long the body of a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
+/// How long a client may have to wait for an answer, whatever it waits for. Clients wait for a minute, and ask again then.
+const PATIENCE: Duration = Duration::from_secs(50);
+
 /// The service that requests are signed for.
 const SERVICE: &str = "ec2";
 
@@ -64,14 +67,19 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// What a request is answered with.
 enum Ec2Answer {
-    /// What the copy has.
-    Copy(CopyAnswer),
-    /// What AWS said, which was asked in its place.
-    Passed(PassedAnswer),
+    /// What the copy has, and the turn or the place that it takes until it is sent.
+    Copy(CopyAnswer, OwnedSemaphorePermit),
+    /// What AWS said, which was asked in its place, and the turn that it takes until it is sent.
+    Passed(PassedAnswer, PassTurn),
 }
 
-/// An answer, and the turn or the place that it takes until it is sent.
-type TurnedAnswer = (Ec2Answer, OwnedSemaphorePermit);
+/// A request that is waited for.
+#[derive(Clone, Copy)]
+struct WaitingRequest<'r> {
+    request_id: &'r str,
+    /// When its client may wait no more.
+    until: Instant,
+}
 
 /// What serves EC2's API.
 #[derive(Clone)]
@@ -120,18 +128,19 @@ pub(super) fn routes(
             };
             let (took, now) = (begun.elapsed(), AwsClock::default().now());
             match (&answer, call.action) {
-                (Ok((Ec2Answer::Passed(answer), _)), Some(action)) => {
+                (Ok(Ec2Answer::Passed(answer, _)), Some(action)) => {
                     face.calls.note_passed(action, answer.status, took, now);
                 }
-                (Ok((Ec2Answer::Copy(CopyAnswer { rest: Some(_), .. }), _)), _) => {
+                (Ok(Ec2Answer::Copy(CopyAnswer { rest: Some(_), .. }, _)), _) => {
                     face.calls.note_begun(call, took, now);
                 }
                 _ => face.calls.note(call, answer.as_ref().err(), took, now),
             }
-            let answer = answer.map(|(answer, turn)| (counted(answer, &face.calls, call, begun), turn));
             match answer {
-                Ok((Ec2Answer::Copy(answer), turn)) => answered(answer, turn, &face.turns, &request_id),
-                Ok((Ec2Answer::Passed(answer), turn)) => passed(answer, turn, &request_id),
+                Ok(Ec2Answer::Copy(answer, turn)) => {
+                    answered(counted(answer, &face.calls, call, begun), turn, &face.turns, &request_id)
+                }
+                Ok(Ec2Answer::Passed(answer, turn)) => passed(answer, turn, &request_id),
                 Err(fault) => refused(&fault, &request_id),
             }
         }
@@ -145,7 +154,8 @@ impl Ec2Face {
         request: Request<Body>,
         call: &mut NotedCall,
         request_id: &str,
-    ) -> Result<TurnedAnswer, CopyFault> {
+    ) -> Result<Ec2Answer, CopyFault> {
+        let until = Instant::now() + PATIENCE;
         let (parts, body) = request.into_parts();
         let host = text(&parts.headers, &header::HOST).unwrap_or_default().to_owned();
         // A page of the web that another address was given for its name sends that name, and has no key.
@@ -191,21 +201,22 @@ impl Ec2Face {
         };
         let named = NamedPlace::new(account, owner, region, &core);
         let begun = core.aws.clock().now();
+        let waiting = WaitingRequest { request_id, until };
         let held = match asked.action {
             Ec2Action::Other(name) => Err(Ec2Fault::NotHeld(name).into()),
-            Ec2Action::Describe(_) | Ec2Action::Change(_) => self.held(&core, &asked, &named, call, request_id).await,
+            Ec2Action::Describe(_) | Ec2Action::Change(_) => self.held(&core, &asked, &named, call, waiting).await,
         };
         match held {
             Ok((answer, turn)) => {
                 // What AWS listed since then, or was asked for and did not list, is no call saved.
                 let is_new = answer.standing.as_of >= begun || answer.standing.stale.is_some();
                 call.is_asked |= is_new && GeographyDesk::answers(asked.action);
-                Ok((Ec2Answer::Copy(answer), turn))
+                Ok(Ec2Answer::Copy(answer, turn))
             }
             Err(fault) => {
-                let passed = self.pass.answer(fault, arrived, &core, &named).await;
+                let passed = self.pass.answer(fault, arrived, &core, &named, until).await;
                 let (answer, turn) = passed.inspect_err(|fault| call.is_asked |= fault.is_of_aws())?;
-                Ok((Ec2Answer::Passed(answer), turn))
+                Ok(Ec2Answer::Passed(answer, turn))
             }
         }
     }
@@ -217,21 +228,22 @@ impl Ec2Face {
         asked: &Ec2Request,
         named: &NamedPlace,
         call: &mut NotedCall,
-        request_id: &str,
+        waiting: WaitingRequest<'_>,
     ) -> Result<(CopyAnswer, OwnedSemaphorePermit), CopyFault> {
         if let Ec2Action::Describe(table) = asked.action
             && GeographyDesk::answers(asked.action)
         {
-            let answer = self.geography(core).answer(asked, table, named.asked(), request_id, core.now()).await?;
-            return Ok((answer, self.turns.few().await?));
+            let answer =
+                self.geography(core).answer(asked, table, named.asked(), waiting.request_id, core.now()).await?;
+            return Ok((answer, self.turns.few(waiting.until).await?));
         }
         let is_live = self.settings.miss == Some(Ec2ApiMiss::Live);
         let stance = if is_live { MissStance::Ask } else { MissStance::Copy };
-        match self.read(core, asked, named, request_id, stance).await {
+        match self.read(core, asked, named, waiting, stance).await {
             Err(CopyFault::Absent { missed, said, .. }) if is_live && !missed.is_empty() => {
                 call.is_asked = true;
-                live_look::look(core, missed, *said).await?;
-                self.read(core, asked, named, request_id, MissStance::Asked).await
+                live_look::look(core, missed, *said, waiting.until).await?;
+                self.read(core, asked, named, waiting, MissStance::Asked).await
             }
             answer => answer,
         }
@@ -243,13 +255,13 @@ impl Ec2Face {
         core: &Core,
         asked: &Ec2Request,
         named: &NamedPlace,
-        request_id: &str,
+        WaitingRequest { request_id, until }: WaitingRequest<'_>,
         stance: MissStance,
     ) -> Result<(CopyAnswer, OwnedSemaphorePermit), CopyFault> {
         let is_few = asked.page_size().is_some() || !asked.ids().is_empty();
         // Everything has a place before its turn, which is over once it is read.
-        let place = if is_few { None } else { Some(self.turns.place().await?) };
-        let turn = if is_few { self.turns.few().await? } else { self.turns.whole().await? };
+        let place = if is_few { None } else { Some(self.turns.place(until).await?) };
+        let turn = if is_few { self.turns.few(until).await? } else { self.turns.whole(until).await? };
         let (desk, asked, named) = (self.desk(core, stance), asked.clone(), named.clone());
         let request_id = request_id.to_owned();
         // It goes on when its client leaves, and its turn with it.
@@ -377,22 +389,18 @@ fn answered(answer: CopyAnswer, turn: OwnedSemaphorePermit, turns: &AnswerTurns,
 }
 
 /// An answer that is counted at its end, where it is read while it is sent. Its request arrived at `begun`.
-fn counted(answer: Ec2Answer, calls: &Arc<Ec2CallTally>, call: NotedCall, begun: Instant) -> Ec2Answer {
-    match answer {
-        Ec2Answer::Copy(CopyAnswer { body, rest: Some(rest), standing, seq, is_moved }) => {
-            let calls = Arc::clone(calls);
-            let end = move |fault: Option<&CopyFault>| {
-                calls.note_end(call, fault, begun.elapsed(), AwsClock::default().now());
-            };
-            let rest = Some(rest.until(Arc::new(end)));
-            Ec2Answer::Copy(CopyAnswer { body, rest, standing, seq, is_moved })
-        }
-        answer => answer,
-    }
+fn counted(answer: CopyAnswer, calls: &Arc<Ec2CallTally>, call: NotedCall, begun: Instant) -> CopyAnswer {
+    let CopyAnswer { body, rest, standing, seq, is_moved } = answer;
+    let calls = Arc::clone(calls);
+    let end = move |fault: Option<&CopyFault>| {
+        calls.note_end(call, fault, begun.elapsed(), AwsClock::default().now());
+    };
+    let rest = rest.map(|rest| rest.until(Arc::new(end)));
+    CopyAnswer { body, rest, standing, seq, is_moved }
 }
 
 /// AWS's answer as it is, and that it is AWS's.
-fn passed(answer: PassedAnswer, turn: OwnedSemaphorePermit, request_id: &str) -> Response {
+fn passed(answer: PassedAnswer, turn: PassTurn, request_id: &str) -> Response {
     let PassedAnswer { status, request_id: of_aws, body } = answer;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let id = of_aws.as_deref().unwrap_or(request_id);

@@ -16,8 +16,10 @@ use crate::mcp::Core;
 use crate::mcp::looks::Sight;
 use crate::model::{Scope, Timestamp};
 
-/// How many ids AWS is asked for in one request.
-const MOST: usize = 100;
+/// How many ids AWS is asked for in one call.
+const AT_ONCE: usize = 100;
+/// How many ids AWS is asked for because of one request.
+const MOST: usize = 1_000;
 
 /// How long an answer of AWS counts for whoever asks the same.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -25,31 +27,38 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 /// How long a client waits for its turn to ask and for the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks AWS for what the copy lacks, of which `said` is what it says alone. What AWS shows is in the copy afterwards.
+/// Asks AWS for what the copy lacks, of which `said` is what it says alone, until its client may wait no more. What AWS shows is in the
+/// copy afterwards.
 ///
 /// # Errors
 /// Where AWS does not know all of the ids that are needed, or did not say in time.
-pub(super) async fn look(core: &Core, missed: Vec<MissedIds>, said: CopyFault) -> Result<(), CopyFault> {
-    let names = names_of(&missed);
-    if names.len() > MOST {
-        let why =
-            format!("it is asked for at most {MOST} ids at once that the copy lacks, and these are {}.", names.len());
-        return Err(CopyFault::Untold { ids: names, why });
+pub(super) async fn look(
+    core: &Core,
+    missed: Vec<MissedIds>,
+    said: CopyFault,
+    until: Instant,
+) -> Result<(), CopyFault> {
+    let lacked = names_of(&missed).len();
+    if lacked > MOST {
+        return Err(CopyFault::Overmany { lacked, most: MOST });
     }
-    let moment = LookMoment { core, begun: core.now(), until: Instant::now() + PATIENCE };
+    let moment = LookMoment { core, begun: core.now(), until: until.min(Instant::now() + PATIENCE) };
     for MissedIds { kind, scope, names, by, are_needed } in missed {
         match by {
             AskedBy::Filters(filters) => moment.by_filters(&scope, kind, names, &filters).await?,
-            AskedBy::Ids if are_needed => {
-                if let Some(why) = moment.all(&scope, kind, names.clone()).await? {
-                    // AWS has just said more than that there is nothing.
-                    return Err(match said {
-                        CopyFault::Request(_) => CopyFault::Untold { ids: names, why },
-                        said => said,
-                    });
+            AskedBy::Ids => {
+                for ids in names.chunks(AT_ONCE).map(<[String]>::to_vec) {
+                    if !are_needed {
+                        moment.by_ids(&scope, kind, ids).await?;
+                    } else if let Some(why) = moment.all(&scope, kind, ids.clone()).await? {
+                        // AWS has just said more than that there is nothing.
+                        return Err(match said {
+                            CopyFault::Request(_) => CopyFault::Untold { ids, why },
+                            said => said,
+                        });
+                    }
                 }
             }
-            AskedBy::Ids => moment.by_ids(&scope, kind, names).await?,
         }
     }
     Ok(())
@@ -152,9 +161,7 @@ impl LookMoment<'_> {
 
 /// Why there is no answer.
 fn late() -> String {
-    let most = PATIENCE.as_secs();
-    format!(
-        "no answer came within {most} s, because AWS is slow, or because other calls have to keep to Muster's share of its limits as well \
-         (--aws-share)."
-    )
+    "no answer came in time, because AWS is slow, or because other calls have to keep to Muster's share of its limits as well \
+     (--aws-share)."
+        .to_owned()
 }

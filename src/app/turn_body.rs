@@ -7,25 +7,24 @@ use std::task::{Context, Poll};
 
 use axum::body::{Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::timed_part::TimedPart;
 
 /// What is left to send of a body, and the turn that it takes. The turn is over when the last piece is handed on, or nobody wants the
 /// rest.
-pub(super) struct TurnBody {
+pub(super) struct TurnBody<T> {
     part: TimedPart,
-    _turn: OwnedSemaphorePermit,
+    _turn: T,
 }
 
-impl TurnBody {
+impl<T> TurnBody<T> {
     /// A body that takes a turn.
-    pub(super) fn new(body: Vec<u8>, turn: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(body: Vec<u8>, turn: T) -> Self {
         TurnBody { part: TimedPart::new(body), _turn: turn }
     }
 }
 
-impl HttpBody for TurnBody {
+impl<T: Unpin> HttpBody for TurnBody<T> {
     type Data = Bytes;
     type Error = io::Error;
 

@@ -20,8 +20,6 @@ use crate::model::{AccountId, Region, Scope};
 
 /// How long an answer shows that the credentials are good: two rounds of the most frequent sweeps.
 const ANSWERS: Duration = Duration::from_mins(2);
-/// How long it counts that EC2 showed the account of a key.
-const SHOWN: Duration = Duration::from_secs(10);
 
 /// An account, its configuration, and what AWS said about it.
 ///
@@ -54,16 +52,28 @@ pub(super) struct AccountFacts {
     answered: BTreeMap<Region, Instant>,
     /// The regions whose STS does not name the account.
     pub(super) silences: Silences,
-    /// The owner that EC2 showed last, where STS is silent.
-    shown: Option<ShownOwner>,
 }
 
-/// The account that EC2 showed as the owner of what a key sees, and when. A key belongs to one account for as long as it lives.
-#[derive(Debug)]
-struct ShownOwner {
-    key: String,
-    account: AccountId,
-    at: Instant,
+/// A configuration that is being read. Where nobody waits for that any more, whoever calls next reads it.
+struct Unread<'d> {
+    doubt: &'d Mutex<ConfigurationDoubt>,
+    /// The doubt that it settles; `None` once it is read.
+    before: Option<ConfigurationDoubt>,
+}
+
+impl Unread<'_> {
+    /// It was read.
+    fn end(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Unread<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            self.doubt.lock().restore(before);
+        }
+    }
 }
 
 impl Account {
@@ -107,14 +117,20 @@ impl Account {
     pub(super) async fn sdk(&self) -> Arc<Sdk> {
         let known = self.loaded();
         let files = known.depends_on_files().then(|| self.shared.files());
-        let age = self.doubt.lock().reread(files, Instant::now());
-        if let Some(age) = age {
+        let reread = {
+            let mut doubt = self.doubt.lock();
+            let before = *doubt;
+            doubt.reread(files, Instant::now()).map(|age| (age, before))
+        };
+        if let Some((age, before)) = reread {
+            let unread = Unread { doubt: &self.doubt, before: Some(before) };
             let read = if self.settings.roles.is_empty() {
                 Sdk::load(&self.settings, &self.shared).await
             } else {
                 Sdk::of_roles(&self.settings, Some(age), &self.shared).await
             };
             self.sdk.store(Arc::new(read));
+            unread.end();
         }
         self.sdk.load_full()
     }
@@ -135,19 +151,6 @@ impl Account {
         let sdk = self.sdk().await;
         self.usable(&sdk, region, action)?;
         Ok(sdk)
-    }
-
-    /// Whether EC2 has just shown `account` as the owner of what the key in use sees.
-    pub(super) fn has_shown(&self, account: &AccountId) -> bool {
-        let Some(key) = self.loaded().loaded.key() else { return false };
-        let found = self.found.lock();
-        let shown = found.shown.as_ref().filter(|shown| shown.at.elapsed() < SHOWN);
-        shown.is_some_and(|shown| shown.key == key && shown.account == *account)
-    }
-
-    /// Notes that EC2 has shown `account` as the owner of what `key` sees.
-    pub(super) fn note_shown(&self, key: String, account: &AccountId) {
-        self.found.lock().shown = Some(ShownOwner { key, account: account.clone(), at: Instant::now() });
     }
 
     /// Refuses calls with a broken configuration file, and calls to accounts and regions that are not watched.

@@ -7,6 +7,7 @@ use super::batch::{DescribeResult, IdBatch};
 use super::error::AwsError;
 use super::limiter::Priority;
 use super::listing_call::{Learned, ListingCall};
+use super::sdk::Sdk;
 use crate::kinds::{DescribeInput, KindSpec};
 use crate::model::{BadField, Item, ItemMemory, Page, Scope, UnreadableItem};
 
@@ -54,6 +55,52 @@ impl Aws {
         batch.described()
     }
 
+    /// Like [`Aws::describe`], with why it is not proved that the account of `scope` was asked, if that matters: another account knows
+    /// other resources, and has other tags on those that several see. Credentials can change under a running process.
+    pub async fn describe_proved(
+        &self,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        ids: &[String],
+        priority: Priority,
+    ) -> (DescribeResult, Option<AwsError>) {
+        let mut is_again = false;
+        loop {
+            let sdk = self.account_of(scope).sdk().await;
+            let before = sdk.loaded.key();
+            let described = self.describe(scope, spec, ids, priority).await;
+            // Nobody else sees an exclusive kind.
+            let is_other_possible = !described.not_found.is_empty() || !spec.exclusive && !described.answers.is_empty();
+            if !is_other_possible {
+                return (described, None);
+            }
+            match self.is_proved_since(&sdk, before.as_deref(), scope, priority).await {
+                Ok(true) => return (described, None),
+                Ok(false) if !is_again => is_again = true,
+                Ok(false) => return (described, Some(AwsError::exchanged(&self.call(scope, spec.action())))),
+                Err(error) => return (described, Some(error)),
+            }
+        }
+    }
+
+    /// Checks that the credentials of all calls since the key of `sdk` was `before` belong to the account of `scope`; false if they were
+    /// exchanged meanwhile.
+    async fn is_proved_since(
+        &self,
+        sdk: &Arc<Sdk>,
+        before: Option<&str>,
+        scope: &Scope,
+        priority: Priority,
+    ) -> Result<bool, AwsError> {
+        let asked_by = sdk.loaded.key_since(before);
+        if asked_by.as_ref().is_some_and(|key| sdk.loaded.belongs(key, &scope.account)) {
+            return Ok(true);
+        }
+        Box::pin(self.confirm_for(scope, priority)).await?;
+        let now = self.account_of(scope).loaded();
+        Ok(Arc::ptr_eq(&now, sdk) && asked_by == now.loaded.key())
+    }
+
     /// The resources that meet all of these filters, each by one of its values, which are none with wildcards, in one call. What the
     /// answer has no room for stands behind its token. The credentials that it was made with belong to the account of `scope`: another
     /// account has other resources of the same names.
@@ -72,10 +119,7 @@ impl Aws {
             let (client, before) = (sdk.clients(&scope.region).ec2(), sdk.loaded.key());
             let input = DescribeInput::Filtered(filters.to_vec());
             let page = self.ask_by(client, scope, spec, input, priority, None).await?;
-            let asked_by = sdk.loaded.key_since(before.as_deref());
-            Box::pin(self.confirm_for(scope, priority)).await?;
-            let now = self.account_of(scope).loaded();
-            if Arc::ptr_eq(&now, &sdk) && asked_by == now.loaded.key() {
+            if self.is_proved_since(&sdk, before.as_deref(), scope, priority).await? {
                 return Ok(page);
             }
         }

@@ -41,6 +41,11 @@ impl ConfigurationDoubt {
         self.reason = self.reason.max(Some(reason));
     }
 
+    /// It was not read after all: the doubt `before` that stands, and what was doubted since.
+    pub(super) fn restore(&mut self, before: ConfigurationDoubt) {
+        *self = ConfigurationDoubt { reason: before.reason.max(self.reason), ..before };
+    }
+
     /// Whether it is read again at `now`: the age of what it may rest on. `files` is the state of the files, if it depends on them.
     ///
     /// Changed files are read at once. So is it when a session is over, but once in [`REREAD_AFTER`] only: a session that is refused
@@ -95,6 +100,23 @@ mod tests {
         let mut doubt = ConfigurationDoubt::new(3, begun);
         assert_eq!(doubt.reread(None, begun), None, "keys of the environment do not stand in them");
         assert_eq!(doubt.reread(Some(4), begun), Some(REREAD_AFTER));
+        assert_eq!(doubt.reread(Some(4), begun), None);
+    }
+
+    #[test]
+    fn what_was_not_read_after_all_is_read_by_whoever_calls_next() {
+        let begun = Instant::now();
+        let mut doubt = ConfigurationDoubt::new(3, begun);
+        let before = doubt;
+        assert_eq!(doubt.reread(Some(4), begun), Some(REREAD_AFTER));
+        doubt.restore(before);
+        assert_eq!(doubt.reread(Some(4), begun), Some(REREAD_AFTER), "changed files");
+        doubt.suspect(Reason::Expiry);
+        let before = doubt;
+        assert_eq!(doubt.reread(Some(4), begun), Some(RENEWED_FROM));
+        doubt.suspect(Reason::Failure);
+        doubt.restore(before);
+        assert_eq!(doubt.reread(Some(4), begun), Some(RENEWED_FROM), "a session that is over");
         assert_eq!(doubt.reread(Some(4), begun), None);
     }
 

@@ -47,7 +47,7 @@ impl Aws {
             return Err(AwsError::unreadable("it lists no regions", &self.call(scope, REGIONS)));
         }
         let used = using.into_inner();
-        Box::pin(self.confirm_signed((scope, REGIONS), &used, &signed, Priority::Tool)).await?;
+        Box::pin(self.confirm_signed((scope, REGIONS), &used, &signed, Priority::Passed)).await?;
         Ok((regions, at))
     }
 
@@ -73,7 +73,7 @@ impl Aws {
             return Err(AwsError::unreadable("it lists no availability zones", &self.call(scope, ZONES)));
         }
         let used = using.into_inner();
-        Box::pin(self.confirm_signed((scope, ZONES), &used, &signed, Priority::Tool)).await?;
+        Box::pin(self.confirm_signed((scope, ZONES), &used, &signed, Priority::Passed)).await?;
         Ok((zones, at))
     }
 

@@ -8,6 +8,7 @@
 //! ([`Aws::ask_silent`]), and its answer decides: the same account is proved, another one stops the sweeps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::Filter;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::Aws;
 use super::error::{AwsError, AwsErrorKind};
 use super::limiter::Priority;
+use super::signed_by::SignedBy;
 use super::silence::Silence;
 use crate::model::{AccountId, Clock, ErrorClass, Region, Scope, Timestamp};
 
@@ -101,11 +103,9 @@ impl Aws {
     }
 
     async fn identify_in(&self, scope: &Scope, priority: Priority) -> Result<AccountId, AwsError> {
-        let client = self.clients(scope, IDENTIFY).await?.identity();
-        let sdk = self.account_of(scope).loaded();
-        let before = sdk.loaded.key();
-        let found = self.identify_by(client, scope, priority).await?;
-        if let Some(key) = sdk.loaded.key_since(before.as_deref()) {
+        let (sdk, signed) = (self.account_of(scope).ready(&scope.region, IDENTIFY).await?, SignedBy::default());
+        let found = self.identify_by(sdk.clients(&scope.region).identity(), &signed, scope, priority).await?;
+        if let Some(key) = signed.key() {
             sdk.loaded.prove(&key, &found);
         }
         Ok(found)
@@ -115,10 +115,11 @@ impl Aws {
     pub(super) async fn identify_by(
         &self,
         client: aws_sdk_sts::Client,
+        signed: &SignedBy,
         scope: &Scope,
         priority: Priority,
     ) -> Result<AccountId, AwsError> {
-        let send = || client.get_caller_identity().send();
+        let send = || client.get_caller_identity().customize().interceptor(signed.clone()).send();
         let (answer, _) = self.repeatable(scope, IDENTIFY, priority, send).await?;
         let account = AccountId::new(answer.account.unwrap_or_default());
         self.account_of(scope).found.lock().account = Some(account.clone());
@@ -172,8 +173,8 @@ impl Aws {
         self.confirm_for(scope, Priority::Sweep).boxed().await
     }
 
-    /// Like [`Aws::confirm`], by calls of this priority. Where EC2 shows the account, what it showed moments ago of the same key counts
-    /// for all but sweeps.
+    /// Like [`Aws::confirm`], by calls of this priority. Where EC2 shows the account, what it showed of the same key counts for all but
+    /// sweeps.
     ///
     /// # Errors
     /// As [`Aws::confirm`].
@@ -191,13 +192,13 @@ impl Aws {
         }
         // A sweep finds out whether STS is silent; what somebody waits for behind sweeps does not wait for that as well.
         let patience = if priority > Priority::Sweep { BRIEF } else { PATIENCE };
-        let (cause, is_silent) = match timeout(patience, self.confirm_by_sts_for(scope, priority)).await {
-            Ok(Err(error)) if error.leaves_identity_open() => (error, true),
+        let cause = match timeout(patience, self.confirm_by_sts_for(scope, priority)).await {
+            Ok(Err(error)) if error.leaves_identity_open() => error,
             Ok(said) => return said,
-            // What goes after sweeps may have waited for them all the time.
-            Err(_) => (AwsError::late(&self.call(scope, IDENTIFY)), priority <= Priority::Sweep),
+            Err(_) => AwsError::late(&self.call(scope, IDENTIFY)),
         };
-        let silence = if is_silent {
+        // What goes after sweeps may have waited for them all the time, and decides nothing for them.
+        let silence = if priority <= Priority::Sweep {
             self.falls_silent(scope, cause)
         } else {
             Silence { cause, since: self.0.clock.now(), said: None }
@@ -241,19 +242,19 @@ impl Aws {
         if let Some((said, _)) = silence.said.as_ref().filter(|(said, _)| *said != scope.account) {
             return Err(AwsError::other_account(&scope.account, said.as_str(), &self.call(scope, IDENTIFY)));
         }
-        // Both ends of a listing are proved by calls of their own.
-        if priority == Priority::Sweep {
-            return self.owned(scope, silence, priority).boxed().await;
-        }
         let account = self.account_of(scope);
         let _showing = if priority == Priority::Passed { Some(account.showing.lock().await) } else { None };
-        if account.has_shown(&scope.account) {
+        let (sdk, is_sweep) = (account.loaded(), priority == Priority::Sweep);
+        // Both ends of a listing are proved by calls of their own.
+        let before = sdk.loaded.key();
+        if !is_sweep && before.as_ref().is_some_and(|key| sdk.loaded.belongs(key, &scope.account)) {
             return Ok(());
         }
-        let before = account.loaded().loaded.key();
         self.owned(scope, silence, priority).boxed().await?;
-        if let Some(key) = account.loaded().loaded.key_since(before.as_deref()) {
-            account.note_shown(key, &scope.account);
+        if Arc::ptr_eq(&sdk, &account.loaded())
+            && let Some(key) = sdk.loaded.key_since(before.as_deref())
+        {
+            sdk.loaded.show(&key, &scope.account);
         }
         Ok(())
     }

@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
+use super::pass_turns::{PassTurn, PassTurns};
 use crate::model::spans::SPANS;
 use crate::model::{AccountId, CountedDurations, Region, Scope};
 use allowance::Allowance;
@@ -204,9 +204,9 @@ impl Limiter {
         &self,
         scope: &Scope,
         action: &'static str,
-        turns: &Arc<Semaphore>,
+        turns: &PassTurns,
         until: Instant,
-    ) -> Result<(Admitted, OwnedSemaphorePermit), Unadmitted> {
+    ) -> Result<(Admitted, PassTurn), Unadmitted> {
         let waiting = tracing::info_span!(target: SPANS, "limiter", muster.action = action);
         let queue = self.queue(scope, action);
         let begun = queue.start.elapsed();
@@ -379,7 +379,7 @@ impl Drop for Admitted {
 
 impl ActionQueue {
     /// Waits for the share and a turn for a call that is passed on, and takes both at once. Also gives when.
-    async fn turn(&self, turns: &Arc<Semaphore>) -> (Duration, OwnedSemaphorePermit) {
+    async fn turn(&self, turns: &PassTurns) -> (Duration, PassTurn) {
         let _first = self.passing.lock().await;
         loop {
             if self.is_outranked(Priority::Passed) {
@@ -391,8 +391,7 @@ impl ActionQueue {
                 sleep(wait).await;
                 continue;
             }
-            // Nobody closes them.
-            let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return std::future::pending().await };
+            let turn = turns.turn(&self.scope).await;
             let now = self.start.elapsed();
             // Others may have used the share meanwhile.
             let is_taken =

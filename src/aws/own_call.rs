@@ -91,13 +91,12 @@ impl Intercept for CallMark {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use tokio::sync::Semaphore;
     use tokio::time::Instant;
 
     use super::*;
+    use crate::aws::PassTurns;
     use crate::aws::scripted::{Reply, Scripted};
     use crate::model::fixtures::scope;
 
@@ -146,7 +145,7 @@ mod tests {
         let regions = "<regionInfo><item><regionName>eu-west-1</regionName></item></regionInfo>";
         let server = Scripted::confirmed([Reply::ok(regions)]).await;
         let (aws, other) = (server.aws(), Askers::of([OTHER].into_iter()));
-        let (turns, until) = (Arc::new(Semaphore::new(1)), Instant::now() + Duration::from_secs(20));
+        let (turns, until) = (PassTurns::new(1), Instant::now() + Duration::from_secs(20));
         aws.every_region(&scope()).await.unwrap();
         let form = "Action=DescribeKeyPairs&Version=2016-11-15".to_owned();
         drop(other.clone().during(aws.pass(&scope(), "ec2:DescribeKeyPairs", form, &turns, until)).await.unwrap());

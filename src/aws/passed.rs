@@ -19,7 +19,6 @@ use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::{LengthLimitError, Limited};
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -28,6 +27,7 @@ use super::error::{AwsError, AwsErrorKind};
 use super::identity::IDENTIFY;
 use super::limiter::{Admitted, Priority, Unadmitted};
 use super::masked::{MaskedAnswer, masked};
+use super::pass_turns::{PassTurn, PassTurns};
 use super::sdk::Sdk;
 use super::signed_by::SignedBy;
 use crate::model::{ErrorClass, Scope};
@@ -92,9 +92,9 @@ impl Aws {
         scope: &Scope,
         action: &'static str,
         form: String,
-        turns: &Arc<Semaphore>,
+        turns: &PassTurns,
         until: Instant,
-    ) -> Result<(PassedAnswer, OwnedSemaphorePermit), PassFault> {
+    ) -> Result<(PassedAnswer, PassTurn), PassFault> {
         // What cannot be asked does not wait.
         self.sdk_until(scope, action, until).await?;
         // What could be asked only when its time is nearly over is not asked: nobody would wait for the answer.
@@ -129,14 +129,17 @@ impl Aws {
             let failed = self.finished(admitted, scope, action, sent.map(drop)).err();
             return Err(failed.unwrap_or_else(|| self.unreadable("it has no body", scope, action)).into());
         };
+        // The SDK takes a success for a broken answer of another call. What it keeps of that is as large as the answer.
+        let is_success = (200..300).contains(&answer.status);
+        let refusal = match sent.map(drop) {
+            Err(error) if !is_success && !is_about_resource(&error) => self.classified(scope, action, Err(error)),
+            _ => Ok(()),
+        };
         let body = self.masked(mem::take(&mut answer.body), scope, action).await;
-        // The SDK takes a success for a broken answer of another call.
-        let judged = if (200..300).contains(&answer.status) {
+        let judged = if is_success {
             body.as_ref().map_err(Clone::clone).and_then(|body| self.answers(body, scope, action))
-        } else if sent.as_ref().is_err_and(is_about_resource) {
-            Ok(())
         } else {
-            self.classified(scope, action, sent.map(drop))
+            refusal
         };
         let judged = self.settled(admitted, scope, judged);
         let is_throttled = judged.as_ref().is_err_and(|error| error.class == ErrorClass::Throttled);
@@ -265,6 +268,7 @@ impl Intercept for PassedForm {
 mod tests {
     use std::time::Duration;
 
+    use futures::FutureExt;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -275,7 +279,7 @@ mod tests {
     const FORM: &str = "Action=DescribeKeyPairs&Version=2016-11-15&KeyName.1=a";
 
     async fn passed_by(aws: &Aws, patience: Duration) -> Result<PassedAnswer, PassFault> {
-        let (turns, until) = (Arc::new(Semaphore::new(1)), Instant::now() + patience);
+        let (turns, until) = (PassTurns::new(1), Instant::now() + patience);
         aws.pass(&scope(), ACTION, FORM.to_owned(), &turns, until).await.map(|(answer, _)| answer)
     }
 
@@ -378,12 +382,72 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_key_read_that_is_known_and_was_renewed_since_is_handed_on() {
+        let server = Scripted::confirmed([Reply::ok("<keySet/>")]).await;
+        // It is proved, then signs the call, and another one asks whose it is.
+        let aws = signed(server.endpoint(), Rotating::new(&["A", "A", "B"]));
+        aws.confirm(&scope()).await.unwrap();
+        passed_by(&aws, Duration::from_secs(20)).await.unwrap();
+        assert_eq!(server.requests()[0].key, "A");
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_turn_would_come_when_no_time_is_left_for_the_answer_is_not_made() {
+        const RARE: &str = "ec2:DescribeCapacityBlockOfferings";
+        let server = Scripted::confirmed([Reply::ok("<capacityBlockOfferingSet/>")]).await;
+        let (aws, turns) = (server.aws(), PassTurns::new(1));
+        let form = || "Action=DescribeCapacityBlockOfferings&Version=2016-11-15".to_owned();
+        aws.pass(&scope(), RARE, form(), &turns, Instant::now() + Duration::from_secs(20)).await.unwrap();
+        tokio::time::pause();
+        for (patience, waited) in [(20, 12_000), (10, 6_000)] {
+            let begun = Instant::now();
+            let unasked = aws.pass(&scope(), RARE, form(), &turns, begun + Duration::from_secs(patience)).await;
+            let took = begun.elapsed().as_millis();
+            assert!(matches!(unasked, Err(PassFault::Share)), "{unasked:?}");
+            assert!((waited..waited + 100).contains(&took), "{took}");
+        }
+        assert_eq!(server.asked().len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_turn_is_given_back_wherever_a_call_is_given_up() {
+        let slow = |slow: &'static str| {
+            Scripted::answering(move |form| {
+                if form.contains(slow) {
+                    tokio::task::block_in_place(|| std::thread::sleep(Duration::from_secs(2)));
+                }
+                if form.contains("Action=GetCallerIdentity") {
+                    Reply::identified(scope().account.as_str())
+                } else {
+                    Reply::ok("<keySet/>")
+                }
+            })
+        };
+        let scope = scope();
+        for stage in ["Action=DescribeKeyPairs", "Action=GetCallerIdentity"] {
+            let (server, turns) = (slow(stage).await, PassTurns::new(1));
+            let aws = server.aws();
+            let until = Instant::now() + Duration::from_secs(20);
+            let call = aws.pass(&scope, ACTION, FORM.to_owned(), &turns, until);
+            assert!(tokio::time::timeout(Duration::from_millis(500), call).await.is_err(), "{stage}");
+            assert!(turns.turn(&scope).now_or_never().is_some(), "{stage}");
+        }
+        let (server, turns) = (slow("nothing").await, PassTurns::new(1));
+        let held = turns.turn(&scope).await;
+        let (aws, until) = (server.aws(), Instant::now() + Duration::from_secs(20));
+        let call = aws.pass(&scope, ACTION, FORM.to_owned(), &turns, until);
+        assert!(tokio::time::timeout(Duration::from_millis(100), call).await.is_err(), "it waits for a turn");
+        drop(held);
+        assert!(aws.pass(&scope, ACTION, FORM.to_owned(), &turns, until).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn aws_is_said_to_be_asked_where_it_was_and_only_there() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let aws = at(&format!("http://{}", silent.local_addr().unwrap()));
         let late = passed_by(&aws, Duration::from_millis(300)).await;
         assert!(matches!(late, Err(PassFault::Late(_))), "{late:?}");
-        let (turns, until) = (Arc::new(Semaphore::new(0)), Instant::now() + Duration::from_millis(100));
+        let (turns, until) = (PassTurns::new(0), Instant::now() + Duration::from_millis(100));
         let unasked = aws.pass(&scope(), ACTION, FORM.to_owned(), &turns, until).await;
         assert_eq!(unasked.map(|(answer, _)| answer), Err(PassFault::Turn));
     }

@@ -21,6 +21,7 @@ use super::identity::IDENTIFY;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
 use super::settings::Purpose;
+use super::signed_by::SignedBy;
 use crate::kinds::{DescribeInput, INSTANCE};
 use crate::model::text::shown;
 use crate::model::{AccountId, Chosen, Item, Principal, Scope};
@@ -159,8 +160,10 @@ impl Pinned {
     }
 
     async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
-        let account =
-            self.aws.identify_by(self.clients(scope, IDENTIFY).await?.identity(), scope, Priority::Sweep).await?;
+        let account = self
+            .aws
+            .identify_by(self.clients(scope, IDENTIFY).await?.identity(), &SignedBy::default(), scope, Priority::Sweep)
+            .await?;
         if AccountId::is_valid(account.as_str()) {
             return Ok(account);
         }

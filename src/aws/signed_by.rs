@@ -49,8 +49,7 @@ impl Intercept for SignedBy {
 }
 
 impl Aws {
-    /// Checks that the credentials belong to the account of `scope`, and are those that a call was made with: those of `sdk`, by the key
-    /// `signed`.
+    /// Checks that the credentials that a call was made with belong to the account of `scope`: those of `sdk`, by the key `signed`.
     ///
     /// # Errors
     /// As [`Aws::confirm_for`]; also if the credentials were exchanged since the call was signed.
@@ -61,11 +60,18 @@ impl Aws {
         signed: &SignedBy,
         priority: Priority,
     ) -> Result<(), AwsError> {
+        // A key that is known has told the truth, also where another one took its place meanwhile.
+        let is_known = || {
+            let (signed, now) = (signed.key(), self.account_of(scope).loaded());
+            signed.is_some_and(|key| [sdk, &now].iter().any(|sdk| sdk.loaded.belongs(&key, &scope.account)))
+        };
+        if is_known() {
+            return Ok(());
+        }
         self.confirm_for(scope, priority).boxed().await?;
         let now = self.account_of(scope).loaded();
         let is_same = match (signed.key(), now.loaded.key()) {
-            // A key that was renewed meanwhile, and that is known to be of the same account, has told the truth.
-            (Some(signed), Some(loaded)) => signed == loaded || now.loaded.belongs(&signed, &scope.account),
+            (Some(signed), Some(loaded)) => signed == loaded || is_known(),
             _ => Arc::ptr_eq(&now, sdk),
         };
         if is_same { Ok(()) } else { Err(AwsError::exchanged(&self.call(scope, action))) }

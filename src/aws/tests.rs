@@ -2,7 +2,7 @@ mod bus;
 mod documents;
 mod news;
 
-use super::scripted::{Reply, Scripted, named};
+use super::scripted::{Reply, Rotating, Scripted, named, signed};
 use super::*;
 use crate::kinds::{self, KindSpec};
 use crate::model::fixtures::scope;
@@ -53,6 +53,42 @@ async fn no_ids_are_no_call() {
     let server = Scripted::new([Reply::ok("")]).await;
     let described = server.aws().describe(&scope(), instances(), &[], Priority::Refresh).await;
     assert!(described.answers.is_empty() && server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_asked_by_a_key_whose_account_is_proved() {
+    let gone = Reply::error(400, "InvalidInstanceID.NotFound", "The instance ID 'i-1' does not exist");
+    for (keys, signed_by, is_proved) in [
+        (&["A"][..], vec!["A"], true),
+        (&["A", "B"], vec!["A", "B"], true),
+        (&["A", "B", "C", "D"], vec!["A", "C"], false),
+    ] {
+        let server = Scripted::confirmed([gone.clone()]).await;
+        let aws = signed(server.endpoint(), Rotating::new(keys));
+        let (described, unproved) =
+            aws.describe_proved(&scope(), instances(), &["i-1".to_owned()], Priority::Tool).await;
+        assert_eq!(described.not_found, ["i-1".into()]);
+        let used: Vec<String> = server.requests().into_iter().map(|request| request.key).collect();
+        assert_eq!((used, unproved.is_none()), (signed_by.iter().map(ToString::to_string).collect(), is_proved));
+        assert!(unproved.is_none_or(|error| error.kind == AwsErrorKind::CredentialsExchanged));
+    }
+}
+
+#[tokio::test]
+async fn what_filters_find_is_asked_by_a_key_whose_account_is_proved() {
+    let filters = [("private-ip-address", vec!["10.0.0.1".to_owned()])];
+    for (keys, signed_by, is_proved) in [
+        (&["A"][..], vec!["A"], true),
+        (&["A", "B"], vec!["A", "B"], true),
+        (&["A", "B", "C", "D"], vec!["A", "C"], false),
+    ] {
+        let server = Scripted::confirmed([Reply::described(&["i-1"])]).await;
+        let aws = signed(server.endpoint(), Rotating::new(keys));
+        let found = aws.describe_by(&scope(), instances(), &filters, Priority::Tool).await;
+        let used: Vec<String> = server.requests().into_iter().map(|request| request.key).collect();
+        assert_eq!((used, found.is_ok()), (signed_by.iter().map(ToString::to_string).collect(), is_proved));
+        assert!(found.err().is_none_or(|error| error.kind == AwsErrorKind::CredentialsExchanged));
+    }
 }
 
 #[tokio::test]

@@ -134,6 +134,10 @@ pub(crate) async fn look(
             format!("Add {host} to no_proxy, or to NO_PROXY where that is not set, for these clients."),
         ));
     }
+    if region.is_none() {
+        findings.push(CHECK.skipped(&*api.url, "no region to ask for is known here: give --region, or set AWS_REGION"));
+        return findings;
+    }
     let answer = match timeout(LOCAL, api.door.ask(region, account)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer within {} s", LOCAL.as_secs())),

@@ -74,13 +74,15 @@ pub enum CopyFault {
         /// What to do about it.
         fix: String,
     },
-    /// AWS was asked, and its answer is none.
+    /// There is no answer of AWS, or it is none.
     #[error("Muster's copy does not have this, and Muster has no answer of AWS to it: {why}. {fix}")]
     Unanswered {
         /// What happened.
         why: String,
         /// What to do about it.
         fix: String,
+        /// Whether AWS was asked.
+        is_sent: bool,
     },
     /// It waited too long for Muster's share of AWS's limits.
     #[error(
@@ -94,11 +96,13 @@ pub enum CopyFault {
     /// It waited too long for one of the turns to be asked of AWS.
     #[error(
         "Muster's copy does not have this, and AWS was not asked for it in time: Muster asks AWS for only {most} such answers at once, and \
-         others had all of these turns. Ask again later"
+         for {of_scope} of one account and region, and others had all of these turns. Ask again later"
     )]
     Queued {
         /// How many turns there are.
         most: usize,
+        /// How many of them one account and region may have.
+        of_scope: usize,
     },
     /// AWS's answer is longer than what is handed on.
     #[error(
@@ -218,7 +222,7 @@ pub enum CopyFault {
     #[error(
         "Muster's copy does not have {}, and may be out of date: {why}. Ask again later, have Muster ask AWS (--ec2-api-miss live), or \
          send this call to AWS",
-        names.join(", ")
+        listed(names)
     )]
     Unsure {
         /// What is named.
@@ -228,15 +232,25 @@ pub enum CopyFault {
     },
     /// Some ids or names are not in the copy, and AWS did not say whether they exist.
     #[error(
-        "Muster's copy does not have {}, and AWS was asked and did not say whether there are such: {why} Ask again later, or send this \
-         call to AWS",
-        ids.join(", ")
+        "Muster's copy does not have {}, and AWS did not say whether there are such: {why} Ask again later, or send this call to AWS",
+        listed(ids)
     )]
     Untold {
         /// The ids or names.
         ids: Vec<String>,
         /// Why AWS did not say: whole sentences.
         why: String,
+    },
+    /// The copy lacks more ids of one request than AWS is asked for.
+    #[error(
+        "Muster's copy lacks {lacked} of the ids that this names, and Muster asks AWS for at most {most} of them for one request: name \
+         fewer ids, or send this call to AWS"
+    )]
+    Overmany {
+        /// How many ids the copy lacks.
+        lacked: usize,
+        /// How many AWS is asked for.
+        most: usize,
     },
     /// An answer without pages is not sent in time.
     #[error(
@@ -268,6 +282,15 @@ impl From<ReadError> for CopyFault {
     fn from(error: ReadError) -> Self {
         CopyFault::Past(PastError::Read(error))
     }
+}
+
+/// What was named, as an error repeats it: the beginning of a long list.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 50;
+    let first: Vec<String> = names.iter().take(MOST).map(|name| fault::shown(name)).collect();
+    let more = names.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    first.join(", ") + &rest
 }
 
 /// As of when the copy says that something does not exist: AWS may have made it since. It has no quotes, because clients take what
@@ -309,7 +332,8 @@ impl CopyFault {
     /// Whether AWS was asked, and did not answer what was asked for.
     #[must_use]
     pub fn is_of_aws(&self) -> bool {
-        matches!(self, CopyFault::Forbidden { .. } | CopyFault::Unanswered { .. } | CopyFault::Overlong { .. })
+        let is_unanswered = matches!(self, CopyFault::Unanswered { is_sent: true, .. });
+        is_unanswered || matches!(self, CopyFault::Forbidden { .. } | CopyFault::Overlong { .. })
     }
 
     /// AWS's code, or one of Muster's own where AWS has none.
@@ -333,6 +357,7 @@ impl CopyFault {
             }
             CopyFault::Beyond { .. }
             | CopyFault::TooLong { .. }
+            | CopyFault::Overmany { .. }
             | CopyFault::Overlong { .. }
             | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
             CopyFault::Tags(TagQuestionError::NoFilter(_))
@@ -466,9 +491,14 @@ mod tests {
             (CopyFault::Place(PlaceError::NoAccount(String::new())), "MusterScopeUnavailable", 400),
             (CopyFault::Defect, "MusterInternalFailure", 400),
             (CopyFault::Crowded { permission: "ec2:DescribeImages" }, "MusterBusy", 400),
-            (CopyFault::Queued { most: 8 }, "MusterBusy", 400),
+            (CopyFault::Queued { most: 8, of_scope: 4 }, "MusterBusy", 400),
             (CopyFault::Overlong { most: 32 << 20 }, "UnsupportedOperation", 400),
-            (CopyFault::Unanswered { why: String::new(), fix: String::new() }, "MusterScopeUnavailable", 400),
+            (CopyFault::Overmany { lacked: 1_001, most: 1_000 }, "UnsupportedOperation", 400),
+            (
+                CopyFault::Unanswered { why: String::new(), fix: String::new(), is_sent: true },
+                "MusterScopeUnavailable",
+                400,
+            ),
             (CopyFault::WebPage, "InvalidRequest", 403),
             (CopyFault::OwnCall, "InvalidRequest", 400),
         ] {

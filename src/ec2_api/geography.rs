@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::aws::own_call::Askers;
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, AwsErrorKind};
 use crate::model::{AccountId, Document, Scope, Timestamp};
 
 /// How long a listing counts as new.
@@ -93,6 +93,8 @@ impl KeptGeography {
                 self.listed = Some((Arc::clone(&listing.places), listing.at));
                 self.failed.clear();
             }
+            // AWS listed it, and will for the credentials that are in use now.
+            Err(error) if error.kind == AwsErrorKind::CredentialsExchanged => {}
             Err(error) => drop(self.failed.insert(scope.clone(), (error.clone(), now))),
         }
     }

@@ -112,7 +112,7 @@ impl GeographyDesk {
             },
             whose: scopes.0.to_string(),
             why: self.visibility.masked(error.to_string().trim_end_matches('.')),
-            fix: self.visibility.masked(&error.fix()),
+            fix: self.visibility.masked(&error.advice()),
         })
     }
 

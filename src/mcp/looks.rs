@@ -124,10 +124,8 @@ impl RecentLooks {
 
     /// Remembers what a look showed that was asked for at `asked_at`.
     pub fn remember(&mut self, asked_at: Timestamp, seen: Vec<(Arc<str>, Sight)>) {
-        if self.0.len() > MAX_REMEMBERED {
-            // Those of a minute ago nobody waits for any more.
-            self.0.retain(|_, (earlier, _)| asked_at.since(*earlier) < Duration::from_mins(1));
-        }
+        // Those of a minute ago nobody waits for any more.
+        self.0.retain(|_, (earlier, _)| asked_at.since(*earlier) < Duration::from_mins(1));
         self.0.extend(seen.into_iter().map(|(id, sight)| (id, (asked_at, sight))));
     }
 }

@@ -16,14 +16,19 @@ use crate::harness::muster::{RARELY, Sandbox};
 use crate::harness::roles::AccountsFile;
 use crate::harness::simulator::Simulator;
 
-/// What doctor finds of the read API at an address: the verdict, and what it says.
+/// What doctor finds of the read API with these flags: the verdict, and what it says.
 fn found(sandbox: &Sandbox, flags: &[&str]) -> Vec<(String, String)> {
+    found_by("read-api", sandbox, flags)
+}
+
+/// What a check of doctor finds.
+fn found_by(check: &str, sandbox: &Sandbox, flags: &[&str]) -> Vec<(String, String)> {
     let data = sandbox.data();
     let words = ["doctor", "--json", "--data-dir", data.to_str().unwrap()];
     let output = sandbox.muster(&[&words[..], flags].concat()).output().unwrap();
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-    let all = said["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == "read-api");
+    let all = said["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == check);
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
     let told = all.map(|finding| {
         let said = ["subject", "fact", "fix"].map(|name| text(finding, name)).join(" ");
@@ -89,6 +94,32 @@ fn doctor_asks_the_read_api_as_a_client_does_and_names_what_is_wrong() {
         let [(verdict, said)] = &found(&sandbox, &["--ec2-api", address])[..] else { panic!("one finding") };
         assert!(verdict == "skipped" && said.contains(why), "{verdict} {said}");
     }
+}
+
+#[test]
+fn doctor_refuses_what_the_server_would_refuse() {
+    let simulator = Simulator::start(1, &[]);
+    let mut sandbox = Sandbox::new(&simulator.endpoint());
+    let refused = |sandbox: &Sandbox, flags: &[&str]| -> Vec<String> {
+        let all = found_by("configuration", sandbox, flags).into_iter();
+        let ours = all.filter(|(_, said)| said.contains("`muster serve` refuses to start with it"));
+        ours.map(|(verdict, said)| format!("{verdict} {said}")).collect()
+    };
+    for flags in [
+        &["--http", "0.0.0.0:0"][..],
+        &["--ec2-api", "0.0.0.0:0"],
+        &["--ec2-api", "127.0.0.1:0", "--tls-cert", "cert.pem"],
+    ] {
+        let [said] = &refused(&sandbox, flags)[..] else { panic!("one finding for {flags:?}") };
+        assert!(said.starts_with("failed "), "{said}");
+        let output = sandbox.muster(&[&["serve"], flags].concat()).output().unwrap();
+        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && !reason.is_empty(), "{flags:?}: {reason}");
+    }
+    assert!(refused(&sandbox, &["--ec2-api", "127.0.0.1:0", "--http", "127.0.0.1:0"]).is_empty());
+    assert!(refused(&sandbox, &[]).is_empty());
+    sandbox.set("MUSTER_EC2_API", "0.0.0.0:0");
+    assert_eq!(refused(&sandbox, &[]).len(), 1, "by a variable");
 }
 
 #[test]

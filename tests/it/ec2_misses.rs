@@ -95,10 +95,16 @@ fn what_the_copy_lacks_is_asked_of_aws_once_however_many_ask_and_though_the_copy
     let none = json!({"VpcIds": ["vpc-123"]});
     let said = it.boto3.refused("describe_vpcs", &none, &json!({}), (400, "InvalidVpcID.Malformed"));
     assert!(said.contains("'vpc-123' (expecting 'vpc-...;"), "{said}");
-    // More than one request may ask for.
-    let many: Vec<String> = (0..101).map(|n| format!("vol-0123456789abcd{n:03x}")).collect();
-    let said = it.boto3.refused("describe_volumes", &json!({"VolumeIds": many}), &json!({}), (400, "MusterStale"));
-    assert!(said.contains("at most 100 ids"), "{said}");
+    // More than one call may ask for, and more than one request.
+    let many: Vec<String> = (0..1_001).map(|n| format!("vol-0123456789abc{n:04x}")).collect();
+    let ids = |count: usize| json!({"VolumeIds": many[..count]});
+    let said = it.boto3.refused("describe_volumes", &ids(101), &json!({}), (400, "InvalidVolume.NotFound"));
+    assert!(said.contains(&many[0]), "{said}");
+    let said = it.boto3.refused("describe_volumes", &ids(1_001), &json!({}), (400, "UnsupportedOperation"));
+    assert!(said.contains("lacks 1001 of the ids") && said.contains("at most 1000"), "{said}");
+    let tags = json!({"Filters": [{"Name": "resource-id", "Values": many[..150]}]});
+    let told = it.boto3.call("describe_tags", &tags);
+    assert_eq!(told["answer"]["Tags"], json!([]), "{told}");
 }
 
 fn named_one(volume: &str) -> Value {

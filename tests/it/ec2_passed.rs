@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use muster::kinds::KINDS;
@@ -14,6 +13,7 @@ use crate::ec2_api::{key_of, post, script, told};
 use crate::harness::middle::{Fate, Middle};
 use crate::harness::muster::{RARELY, Sandbox, Serve};
 use crate::harness::process::Running;
+use crate::harness::rotating_key::RotatingKey;
 use crate::harness::simulator::Simulator;
 
 /// A password in a tag.
@@ -29,11 +29,6 @@ const KEY_PAIRS: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 const THROTTLED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>RequestLimitExceeded</Code>\
     <Message>Request limit exceeded.</Message></Error></Errors><RequestID>of-aws</RequestID></Response>";
 
-/// That the credentials are another account's.
-const OTHERS: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-    <Arn>arn:aws:iam::210987654321:user/other</Arn><UserId>AIDAOTHER</UserId><Account>210987654321</Account>\
-    </GetCallerIdentityResult><ResponseMetadata><RequestId>of-aws</RequestId></ResponseMetadata></GetCallerIdentityResponse>";
-
 /// What answers an action in place of the simulator where it has nothing: everything that it does not know.
 fn nothing(action: &str) -> &'static str {
     let answer = format!("<{action}Response><requestId>of-aws</requestId></{action}Response>");
@@ -45,8 +40,6 @@ struct Passing {
     simulator: Simulator,
     recorder: Middle,
     asked: Arc<Mutex<Vec<String>>>,
-    /// Whether the credentials have become another account's.
-    is_other: Arc<AtomicBool>,
     sandbox: Sandbox,
 }
 
@@ -65,8 +58,7 @@ fn names(file: &str) -> BTreeSet<String> {
 impl Passing {
     fn of(simulator: Simulator) -> Passing {
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let is_other: Arc<AtomicBool> = Arc::default();
-        let (seen, others) = (Arc::clone(&asked), Arc::clone(&is_other));
+        let seen = Arc::clone(&asked);
         let reads = names("reads.txt");
         let simulated: BTreeSet<String> = KINDS.iter().map(|kind| kind.action().replace("ec2:", "")).collect();
         let recorder = Middle::plain(&simulator.endpoint(), move |_, body| {
@@ -74,7 +66,6 @@ impl Passing {
             let action = decoded(body).into_iter().find(|(name, _)| name == "Action").map(|(_, action)| action);
             match action.as_deref() {
                 Some("DescribeKeyPairs") => Fate::Answer(200, KEY_PAIRS),
-                Some("GetCallerIdentity") if others.load(Ordering::Relaxed) => Fate::Answer(200, OTHERS),
                 Some("DescribePlacementGroups") => Fate::Answer(503, THROTTLED),
                 Some("DescribeRegions" | "DescribeAvailabilityZones") => Fate::Pass,
                 Some(other) if reads.contains(other) && !simulated.contains(other) => Fate::Answer(200, nothing(other)),
@@ -82,7 +73,7 @@ impl Passing {
             }
         });
         let sandbox = Sandbox::new(&recorder.endpoint());
-        Passing { simulator, recorder, asked, is_other, sandbox }
+        Passing { simulator, recorder, asked, sandbox }
     }
 
     fn serve(&self, flags: &[&str]) -> Serve {
@@ -213,12 +204,13 @@ fn a_call_that_aws_throttles_is_made_once_each_time_that_the_client_asks() {
 
 #[test]
 fn what_credentials_of_another_account_read_is_never_told() {
-    let passing = Passing::of(Simulator::start(3, &[]));
+    let mut passing = Passing::of(Simulator::start(3, &[]));
+    let key = RotatingKey::of(&mut passing.sandbox);
     let server = passing.serve(&["--ec2-api-pass", "reads", "--ec2-api-miss", "live"]);
     let mut boto3 = passing.boto3(&server, &[]);
     let told = ask(&mut boto3, "head", &json!({"operation": "describe_key_pairs", "arguments": {}}));
     assert_eq!(told["x-muster-source"], json!("aws"), "{told}");
-    passing.is_other.store(true, Ordering::Relaxed);
+    key.belongs_to("210987654321");
     for (operation, arguments) in [
         ("describe_key_pairs", json!({})),
         ("describe_regions", json!({})),

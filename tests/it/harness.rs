@@ -24,6 +24,7 @@ pub(crate) mod python;
 pub(crate) mod recorder;
 mod relay;
 pub(crate) mod roles;
+pub(crate) mod rotating_key;
 pub(crate) mod rpc;
 pub(crate) mod rust;
 pub(crate) mod simulator;

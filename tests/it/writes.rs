@@ -1,13 +1,12 @@
 //! Tools that change AWS change the account that boto3 sees, and the client that called reads its own write.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use crate::harness::driver::{Driver, Flavour, Transport};
 use crate::harness::eventually;
 use crate::harness::moto::Moto;
 use crate::harness::muster::{RARELY, Sandbox, Serve};
+use crate::harness::rotating_key::RotatingKey;
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
 
@@ -254,28 +253,11 @@ fn a_bad_call_is_answered_with_the_field_what_is_allowed_and_an_example() {
     assert!(gone.text.contains(absent), "{}", gone.text);
 }
 
-/// A profile whose credentials come from a command and are loaded anew for each call, as short sessions are near their end.
-/// The command prints an access key that stands in a file; the simulator takes twelve digits for the account.
-fn rotating(sandbox: &mut Sandbox) -> std::path::PathBuf {
-    let directory = sandbox.path().join("home/.aws");
-    fs::create_dir(&directory).unwrap();
-    let (script, key) = (directory.join("credentials.sh"), directory.join("key"));
-    let json = r#"{"Version":1,"AccessKeyId":"%s","SecretAccessKey":"secret","Expiration":"2020-01-01T00:00:00Z"}"#;
-    fs::write(&script, format!("printf '{json}' \"$(cat '{}')\"\n", key.display())).unwrap();
-    let config = format!("[profile rotating]\ncredential_process = sh {}\n", script.display());
-    fs::write(directory.join("config"), config).unwrap();
-    sandbox.unset("AWS_ACCESS_KEY_ID");
-    sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    sandbox.set("AWS_PROFILE", "rotating");
-    key
-}
-
 #[test]
 fn credentials_of_another_account_under_a_running_server_write_nothing() {
     let simulator = Simulator::start(12, &[]);
     let mut sandbox = Sandbox::new(&simulator.endpoint());
-    let key = rotating(&mut sandbox);
-    fs::write(&key, "123456789012").unwrap();
+    let key = RotatingKey::of(&mut sandbox);
     let server = writable(&sandbox);
     let mut client = Client::http(&server.http);
     let one = |client: &mut Client, state: &str| {
@@ -289,7 +271,7 @@ fn credentials_of_another_account_under_a_running_server_write_nothing() {
         ("reboot_instance", one(&mut client, "running")),
         ("create_snapshot", one(&mut client, "running")),
     ];
-    fs::write(&key, "210987654321").unwrap();
+    key.belongs_to("210987654321");
     for (tool, id) in &calls {
         for dry_run in [false, true] {
             let answer = client.call(tool, &json!({"instance_ids": [id], "dry_run": dry_run})).unwrap();
@@ -306,7 +288,7 @@ fn credentials_of_another_account_under_a_running_server_write_nothing() {
     }
     assert!(asked.contains("GetCallerIdentity"), "the requests are not where this test looks: {asked}");
     // Back again, the same server writes.
-    fs::write(&key, "123456789012").unwrap();
+    key.belongs_to("123456789012");
     let (tool, id) = &calls[1];
     let answer = client.call(tool, &json!({"instance_ids": [id]})).unwrap();
     assert!(!answer.is_error, "{}", answer.text);

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::aws::scripted::{Reply, Scripted};
 use crate::model::fixtures::scope;
@@ -122,4 +124,41 @@ async fn where_sts_is_silent_calls_for_others_ask_ec2_once_for_a_key_and_after_t
     assert_eq!((server.asked().len() - begun, waits("sweep"), waits("passed")), (1, sweeps, 1));
     aws.confirm(&scope).await.unwrap();
     assert_eq!(server.asked().len() - begun, 2, "a listing is proved anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_after_sweeps_does_not_wait_for_a_slow_sts_where_ec2_shows_the_account() {
+    let identified = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&identified);
+    let server = Scripted::answering(move |form| {
+        if form.contains("Action=GetCallerIdentity") {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::task::block_in_place(|| std::thread::sleep(BRIEF + Duration::from_secs(1)));
+            identity(OURS)
+        } else {
+            reservation(OURS)
+        }
+    })
+    .await;
+    let aws = server.aws();
+    aws.confirm_for(&scope(), Priority::Passed).await.unwrap();
+    let asked = server.asked();
+    assert!(asked.len() == 1 && asked[0].contains("Action=DescribeInstances"), "{asked:?}");
+    assert_eq!(aws.unproved(), None, "only sweeps find out whether STS is silent");
+    aws.confirm(&scope()).await.unwrap();
+    assert_eq!(identified.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn an_error_of_sts_in_answer_to_a_call_for_others_says_nothing_to_sweeps() {
+    let throttled = || {
+        let body = "<ErrorResponse><Error><Code>Throttling</Code><Message>slow</Message></Error></ErrorResponse>";
+        Reply { status: 400, date: None, body: body.to_owned() }
+    };
+    let server = Scripted::new([throttled(), throttled(), reservation(OURS), identity(OURS)]).await;
+    let aws = server.aws();
+    aws.confirm_for(&scope(), Priority::Passed).await.unwrap();
+    assert_eq!(aws.unproved(), None);
+    aws.confirm(&scope()).await.unwrap();
+    assert!(server.asked()[3].contains("Action=GetCallerIdentity"), "{:?}", server.asked());
 }

@@ -150,7 +150,7 @@ async fn what_was_throttled_does_not_rest_before_its_rate_is_whole() {
 #[tokio::test(start_paused = true)]
 async fn calls_that_wait_for_the_share_of_their_action_hold_up_no_other_action() {
     const SLOW: &str = "ec2:DescribeCapacityBlockOfferings";
-    let (limiter, turns) = (Limiter::new(25), Arc::new(Semaphore::new(2)));
+    let (limiter, turns) = (Limiter::new(25), PassTurns::new(4));
     let until = Instant::now() + Duration::from_secs(20);
     let scope = scope();
     let slow = || limiter.admit_in_turn(&scope, SLOW, &turns, until);
@@ -170,7 +170,7 @@ async fn calls_that_wait_for_the_share_of_their_action_hold_up_no_other_action()
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_lacks_a_turn_says_so_and_uses_nothing_of_the_share() {
-    let (limiter, turns) = (Limiter::new(25), Arc::new(Semaphore::new(1)));
+    let (limiter, turns) = (Limiter::new(25), PassTurns::new(1));
     let soon = || Instant::now() + Duration::from_secs(20);
     let (_, held) = limiter.admit_in_turn(&scope(), DESCRIBE, &turns, soon()).await.unwrap();
     let other = limiter.admit_in_turn(&scope(), "ec2:DescribeVolumes", &turns, soon()).await;

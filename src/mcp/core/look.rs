@@ -150,7 +150,8 @@ impl Core {
         drop(recent);
         Ok(match told {
             Sight::Failed(why) => Sight::Failed(self.visibility().masked(&why)),
-            Sight::Unsaid(why) => Sight::Unsaid(self.visibility().masked(&why)),
+            // It may be about what is hidden, which nobody is told: AWS was asked, and the inventory says the rest.
+            Sight::Unsaid(_) if !self.visibility().is_everything() => Sight::Shown,
             told => told,
         })
     }
@@ -214,13 +215,7 @@ impl Core {
         ids: &[String],
         priority: Priority,
     ) -> Result<Vec<(Arc<str>, Sight)>, RequestError> {
-        let described = self.aws.describe(scope, spec, ids, priority).await;
-        // Credentials can change under a running process, and another account knows none of the ids.
-        let unproved = if described.not_found.is_empty() {
-            None
-        } else {
-            Box::pin(self.aws.confirm_for(scope, priority)).await.err()
-        };
+        let (described, unproved) = Box::pin(self.aws.describe_proved(scope, spec, ids, priority)).await;
         let (shown_ids, _) = self.take_in(Lane::Refresh, scope, spec, ids, described.answers).await?;
         let mut sights: Vec<(Arc<str>, Sight)> = shown_ids.into_iter().map(|id| (id, Sight::Shown)).collect();
         let unsaid = |id, why: String| (id, Sight::Unsaid(why));
