@@ -5,7 +5,11 @@
 
 use std::net::Ipv4Addr;
 
+use super::fault::shown;
 use crate::kinds::KindSpec;
+
+/// How many bytes an id may have: no id of EC2 has half as many.
+const LONGEST: usize = 128;
 
 /// AWS's codes for a kind's ids, and what its sentences call them.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,6 +109,12 @@ const fn codes(
     IdCodes { slug, form, malformed, unknown, called, prefix }
 }
 
+/// Whether anything may have this id, of whatever kind: nothing has one that is so long, and AWS need not be asked for it.
+#[must_use]
+pub fn may_exist(id: &str) -> bool {
+    id.len() <= LONGEST
+}
+
 /// The codes for the ids of `kind`.
 #[must_use]
 pub fn of(kind: &KindSpec) -> Option<&'static IdCodes> {
@@ -157,7 +167,8 @@ impl IdCodes {
     /// The sentence for ids that nothing has.
     #[must_use]
     pub fn unknown_message(&self, ids: &[String]) -> String {
-        let (called, listed) = (self.called, ids.join(", "));
+        let listed = ids.iter().map(|id| shown(id)).collect::<Vec<_>>().join(", ");
+        let called = self.called;
         match (self.slug, ids.len()) {
             ("", _) => format!("Address '{listed}' not found."),
             ("nat-gateway", 1) => format!("The {called} {listed} was not found"),
@@ -205,6 +216,19 @@ mod tests {
             assert!(!PUBLIC_IPS.may_be(none), "{none}");
         }
         assert!(PUBLIC_IPS.may_be("1.2.3.4"));
+    }
+
+    #[test]
+    fn nothing_has_an_id_that_is_much_longer_than_those_of_aws() {
+        for spec in KINDS {
+            let (codes, prefix) = (of(spec).unwrap(), spec.prefix.unwrap_or("i-"));
+            assert!(may_exist(&format!("{prefix}0123456789abcdef0")));
+            let long = prefix.to_owned() + &"0".repeat(1 << 20);
+            assert!(!may_exist(&long));
+            let said = codes.unknown_message(&[long.clone(), long]);
+            assert!(said.len() < 600 && said.contains("..., "), "{said}");
+        }
+        assert!(may_exist(&"0".repeat(LONGEST)) && !may_exist(&"0".repeat(LONGEST + 1)));
     }
 
     #[test]

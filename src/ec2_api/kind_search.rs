@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::default_vpc::default_vpc;
-use super::fault::Ec2Fault;
+use super::fault::{Ec2Fault, shown};
 use super::found_page::{FoundPage, PART, PARTS};
 use super::id_codes;
 use super::missed_ids::{AskedBy, MissStance, MissedIds};
 use super::question::DescribeQuestion;
 use super::request::FILTER_LENGTH;
 use super::reservation_book::{FollowedBook, ReservationBooks};
-use super::reservation_turns::ReservationTurns;
+use super::reservation_turns::{ReadMember, ReservationTurns};
 use super::standing::CopyStanding;
 use super::walk_mark::WalkMark;
 use crate::kinds::{INSTANCE, KindSpec, VPC, by_slug};
-use crate::model::{Document, Kind, LogId, ResourceId, Scope, ScopeFilter, Seq, Timestamp};
+use crate::model::{Document, Kind, LogId, ResourceId, Scope, ScopeFilter, Seq, Timestamp, Value};
 use crate::query::document_walk::WalkedDocument;
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
 use crate::query::{Cursor, Filters, PastError, Point};
@@ -80,7 +80,7 @@ impl<'q> KindSearch<'q> {
         let step = ground.step(cursor, self.longest);
         let mark = WalkMark::of(&step, cursor, standing.as_of);
         let cursor = cursor.filter(|cursor| self.is_reserved() && cursor.log == ground.log);
-        let mark = mark.with_legs(&step, cursor);
+        let mark = mark.with_legs(&step, cursor, ground.horizon);
         self.page(&step, ground.log, &mark, self.question.limit)
     }
 
@@ -114,6 +114,11 @@ impl<'q> KindSearch<'q> {
 
     /// The resources that are named.
     fn named(&self, standing: &CopyStanding, point: Point) -> Result<Vec<Document>, CopyFault> {
+        let never: Vec<String> = self.question.ids.iter().filter(|id| !id_codes::may_exist(id)).cloned().collect();
+        if let Some(codes) = id_codes::of(self.question.kind).filter(|_| !never.is_empty()) {
+            // However old the copy is, nothing has them, and AWS is not asked.
+            return Err(Ec2Fault::UnknownIds { codes, ids: never }.into());
+        }
         let mut wanted: Vec<ResourceId> = Vec::new();
         let mut unknown: Vec<String> = Vec::new();
         for id in &self.question.ids {
@@ -145,27 +150,19 @@ impl<'q> KindSearch<'q> {
                     document.text("GroupName").filter(|_| document.text("VpcId") == Some(vpc.as_str()))
                 })?;
                 if !unknown.is_empty() {
-                    let fault = Ec2Fault::UnknownGroups { names: unknown.clone(), vpc: vpc.clone() };
-                    // Where the copy is old, there may be another default VPC, whose groups AWS was not asked for.
+                    let told = unknown.iter().map(|name| shown(name)).collect();
+                    let fault = Ec2Fault::UnknownGroups { names: told, vpc: vpc.clone() };
                     said.push(match &standing.stale {
-                        Some(why) => CopyFault::Unsure { names: unknown.clone(), why: why.clone() },
-                        None => fault.into(),
+                        // One of them is not AWS's any more, and nobody knows which.
+                        Some(why) if self.has_several_defaults(point)? => {
+                            CopyFault::Unsure { names: unknown.clone(), why: why.clone() }
+                        }
+                        _ => self.gone(fault, unknown.clone(), standing),
                     });
-                    let asked = askable(&unknown);
-                    if !asked.is_empty() {
-                        let filters = vec![("group-name", asked.clone()), ("vpc-id", vec![vpc])];
-                        missed.push(self.missed(self.question.kind, asked, AskedBy::Filters(filters)));
-                    }
+                    missed.extend(self.missed_groups(unknown, Some(vpc).filter(|_| standing.stale.is_none())));
                 }
             } else {
-                // One that was made since, with its groups.
-                let of_vpc = AskedBy::Filters(vec![("is-default", vec!["true".to_owned()])]);
-                missed.push(self.missed(VPC, names.clone(), of_vpc));
-                let asked = askable(names);
-                if !asked.is_empty() {
-                    let of_groups = AskedBy::Filters(vec![("group-name", asked.clone())]);
-                    missed.push(self.missed(self.question.kind, asked, of_groups));
-                }
+                missed.extend(self.missed_groups(names.clone(), None));
                 said.push(self.gone(Ec2Fault::NoDefaultVpc, names.clone(), standing));
             }
         }
@@ -228,7 +225,8 @@ impl<'q> KindSearch<'q> {
         }
         if kind.own_only {
             // It may be another owner's.
-            let (action, what) = (self.question.action, ids.join(", "));
+            let shown: Vec<String> = ids.iter().map(|id| shown(id)).collect();
+            let (action, what) = (self.question.action, shown.join(", "));
             let why = "it holds what the account itself owns, and images that its instances use, and not that";
             return Ok(CopyFault::Beyond { action, what, why });
         }
@@ -241,6 +239,33 @@ impl<'q> KindSearch<'q> {
     /// What AWS is asked for, so that it can be answered.
     fn missed(&self, kind: &'static KindSpec, names: Vec<String>, by: AskedBy) -> MissedIds {
         MissedIds { kind, scope: Box::new(self.scope.clone()), names, by, are_needed: true }
+    }
+
+    /// What AWS is asked for, so that groups of the default VPC can be answered: those of `vpc`; or where it is not known to be the
+    /// default one, those of every VPC, with the default one.
+    fn missed_groups(&self, names: Vec<String>, vpc: Option<String>) -> Vec<MissedIds> {
+        let asked: Vec<String> = names.iter().filter(|name| is_askable(name)).cloned().collect();
+        let mut missed = Vec::new();
+        if vpc.is_none() {
+            let of_vpc = AskedBy::Filters(vec![("is-default", vec!["true".to_owned()])]);
+            missed.push(self.missed(VPC, names, of_vpc));
+        }
+        if !asked.is_empty() {
+            let of_groups = [("group-name", asked.clone())].into_iter().chain(vpc.map(|vpc| ("vpc-id", vec![vpc])));
+            missed.push(self.missed(self.question.kind, asked, AskedBy::Filters(of_groups.collect())));
+        }
+        missed
+    }
+
+    /// Whether the copy has more than one default VPC, of which AWS has one.
+    fn has_several_defaults(&self, point: Point) -> Result<bool, PastError> {
+        let (kind, mut count) = (VPC.kind(), 0);
+        let all = WalkQuery { kind: &kind, filters: &Filters::default(), conditions: &[], limit: None, ..self.walk() };
+        all.page(self.store, &WalkStep { point, after: None, is_moved: false }, |_, _, document| {
+            count += usize::from(document.get("IsDefault") == Some(&Value::Bool(true)));
+            ControlFlow::Continue(1)
+        })?;
+        Ok(count > 1)
     }
 
     /// `fault`, if the copy is fresh or AWS was asked; else that the copy may be out of date, and so lacks `names`.
@@ -267,40 +292,24 @@ impl<'q> KindSearch<'q> {
         if is_indexed { 3 * PART } else { PART }
     }
 
-    /// A page of what meets the question, of at most `limit`; or without a limit all of it, if that is not more than a part.
+    /// A page of what meets the question, of at most `limit`; or without a limit all of it, if that is not more than a part. Either ends
+    /// where it has looked at as much as a page may.
     fn page(&self, step: &WalkStep, log: LogId, mark: &WalkMark, limit: Option<usize>) -> Result<FoundPage, CopyFault> {
         let is_reserved = self.is_reserved();
         // What stands before a page that goes on may have taken instances after it along.
         let is_in_books = is_reserved && (limit.is_some() || step.after.is_some());
         let first_part = self.first_part();
-        let mut book: Option<FollowedBook> = None;
-        let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
-        let mut turns = ReservationTurns::new(mark);
-        let walk = WalkQuery { limit, ..self.walk() };
+        let (mut reserved, mut documents, mut failed) = (None, Vec::new(), None);
+        let walk = WalkQuery { limit: Some(limit.unwrap_or(usize::MAX)), ..self.walk() };
         let walked = walk.page_of(self.store, step, Some(&PARTS), |point, id, document| {
             if !self.admits(&document.parts) {
                 return ControlFlow::Continue(0);
             }
             if limit.is_none() && documents.len() >= first_part {
-                is_over = true;
                 return ControlFlow::Break(());
             }
-            // Read after the moment is known, so that it knows every instance of that moment.
-            if is_in_books && book.is_none() {
-                match self.books.followed(self.store, &self.scope) {
-                    Ok(followed) => book = Some(followed),
-                    Err(error) => {
-                        failed = Some(PastError::from(error));
-                        return ControlFlow::Break(());
-                    }
-                }
-            }
-            let several = book.as_ref().and_then(|book| book.several(document.parts.text("ReservationId")?));
-            let several = several.filter(|members| members.contains(&id.id));
-            let shown = match several {
-                Some(members) => turns.shown_at(&members, &id.id, document, |id, then| self.member(id, point, then)),
-                None => Ok(vec![document]),
-            };
+            let shown =
+                if is_in_books { self.shown_at(&mut reserved, mark, point, &id, document) } else { Ok(vec![document]) };
             let shown = match shown {
                 Ok(shown) => shown,
                 Err(error) => {
@@ -318,8 +327,7 @@ impl<'q> KindSearch<'q> {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        if is_over
-            && is_reserved
+        if is_reserved
             && !is_in_books
             && let Some(last) = &walked.next
         {
@@ -337,6 +345,27 @@ impl<'q> KindSearch<'q> {
         Ok(FoundPage { documents, next, as_of: mark.as_of, seq: walked.point.seq, is_moved: step.is_moved })
     }
 
+    /// What a page shows where it reaches an instance. The book is read after the moment is known, so that it knows every instance of that
+    /// moment.
+    fn shown_at<'m>(
+        &self,
+        reserved: &mut Option<(FollowedBook, ReservationTurns<'m>)>,
+        mark: &'m WalkMark,
+        point: Point,
+        id: &ResourceId,
+        document: WalkedDocument,
+    ) -> Result<Vec<WalkedDocument>, PastError> {
+        let (book, turns) = match reserved {
+            Some(reserved) => reserved,
+            None => reserved.insert((self.books.followed(self.store, &self.scope)?, ReservationTurns::new(mark))),
+        };
+        let several = document.parts.text("ReservationId").and_then(|reservation| book.several(reservation));
+        match several.filter(|members| members.contains(&id.id)) {
+            Some(members) => turns.shown_at(&members, &id.id, document, &PageMembers { search: self, point }),
+            None => Ok(vec![document]),
+        }
+    }
+
     /// The instances after `last` that are of one reservation with some of `documents`. Most answers without pages have only one part, so
     /// books are not opened for them before that is known.
     fn others_after(
@@ -351,28 +380,46 @@ impl<'q> KindSearch<'q> {
         let mut others = Vec::new();
         for members in reservations.into_iter().filter_map(|reservation| book.several(reservation)) {
             for member in members.iter().filter(|member| ***member > *last.id) {
-                let other = self.walk().one(self.store, &self.id(member), point)?;
-                others.extend(other.filter(|other| self.admits(other)).map(WalkedDocument::from));
+                others.extend(self.member(member, point)?.map(WalkedDocument::from));
             }
         }
         Ok(others)
     }
 
-    /// An instance that met the question at `point`, or right after the record `then` of an earlier moment, if that is still known.
-    fn member(&self, id: &str, point: Point, then: Option<Seq>) -> Result<Option<Document>, PastError> {
-        let at = Point { seq: then.unwrap_or(point.seq), ..point };
-        match self.walk().one(self.store, &self.id(id), at) {
-            Ok(document) => Ok(document.filter(|document| self.admits(document))),
-            Err(PastError::Read(error)) => Err(error.into()),
-            Err(_) if then.is_some() => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// An instance, if it met the question at `point`.
+    fn member(&self, id: &str, point: Point) -> Result<Option<Document>, PastError> {
+        let document = self.walk().one(self.store, &self.id(id), point)?;
+        Ok(document.filter(|document| self.admits(document)))
     }
 }
 
-/// The names that AWS can be asked for by a filter. It has none that are longer, and nothing is called so.
-fn askable(names: &[String]) -> Vec<String> {
-    names.iter().filter(|name| name.chars().nth(FILTER_LENGTH).is_none()).cloned().collect()
+/// The instances of reservations at the moment of a page, and before.
+struct PageMembers<'k, 'q> {
+    search: &'k KindSearch<'q>,
+    point: Point,
+}
+
+impl ReadMember for PageMembers<'_, '_> {
+    fn found(&self, id: &str) -> Result<Option<Document>, PastError> {
+        self.search.member(id, self.point)
+    }
+
+    fn has_met(&self, id: &str, then: Seq) -> Result<Option<bool>, PastError> {
+        match self.search.member(id, Point { seq: then, ..self.point }) {
+            Ok(found) => Ok(Some(found.is_some())),
+            Err(PastError::Read(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn horizon(&self) -> Result<Seq, PastError> {
+        Ok(self.search.store.snapshot()?.horizon())
+    }
+}
+
+/// Whether AWS can be asked for a name by a filter. It has none that are longer, and nothing is called so.
+fn is_askable(name: &str) -> bool {
+    name.chars().nth(FILTER_LENGTH).is_none()
 }
 
 #[cfg(test)]

@@ -124,7 +124,12 @@ fn redacted(action: &str, name: &str, value: &str, secrets: &SecretTags) -> Opti
         if is_pattern(key) { Some(all()) } else { secrets.is_secret(key).then(|| format!("the tag {}", shown(key))) }
     };
     let has_step = |step: &str| name.split('.').skip(1).any(|one| one.eq_ignore_ascii_case(step));
-    if has_step("Name") {
+    // Capacity Manager goes by dimensions, of which tags may be some, as others do by filters.
+    let is_dimension = |step: &str| {
+        let step = step.to_ascii_lowercase();
+        step.ends_with("dimension") || step == "groupby"
+    };
+    if has_step("Name") || name.split('.').any(is_dimension) {
         return match value.strip_prefix("tag:") {
             Some(key) => of_key(key.trim()),
             None if BY_KEY.contains(&value) => None,
@@ -153,6 +158,16 @@ mod tests {
     fn passed(action: &str, query: &str) -> Result<String, PassError> {
         PassedCall::of(passable_read(action).unwrap(), query, b"", &secrets()).map(|call| call.form)
     }
+
+    /// The parameters that name dimensions, as clients write them and as AWS may take them as well.
+    const BY_DIMENSION: [&str; 6] = [
+        "FilterBy.1.DimensionCondition.Dimension",
+        "FilterBy.Member.1.DimensionCondition.dimension",
+        "FilterBy.1.TagDimension",
+        "FilterBy.1.GroupBy",
+        "GroupBy",
+        "GroupBy.1",
+    ];
 
     #[test]
     fn a_request_is_made_anew_of_its_parameters() {
@@ -219,6 +234,18 @@ mod tests {
         assert!(passed("DescribeDhcpOptions", "Filter.1.Name=tag-value&Filter.1.Value.1=a*").is_err());
         let by_key = "ResourceTag.Key=token&ResourceTag.Value=a*&IpamScopeId=x";
         assert!(matches!(passed("GetIpamResourceCidrs", by_key), Err(PassError::Refused(PassRefusal::Redacted(_)))));
+        for name in BY_DIMENSION {
+            for tags in ["tag", "Tag:password", "resource-tag", "tag-value", "tag:DB-Password", "tags.value"] {
+                let error = passed("GetCapacityManagerMetricData", &format!("{name}={tags}")).unwrap_err();
+                assert!(matches!(error, PassError::Refused(PassRefusal::Redacted(_))), "{name} {tags}: {error}");
+            }
+            for others in ["instance-type", "reservation-arn", "tag:team"] {
+                assert!(passed("GetCapacityManagerMetricDimensions", &format!("{name}={others}")).is_ok(), "{others}");
+            }
+        }
+        for values in ["FilterBy.1.DimensionCondition.Value.1", "FilterBy.1.DimensionCondition.Comparison"] {
+            assert!(passed("GetCapacityManagerMetricData", &format!("{values}=vintage")).is_ok(), "{values}");
+        }
         for name in BY_KEY.into_iter().chain(["tag:team", "key-name"]) {
             assert!(passed("DescribeKeyPairs", &format!("Filter.1.Name={name}&Filter.1.Value.1=a*")).is_ok(), "{name}");
         }

@@ -8,6 +8,7 @@ use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
 use super::fault::shown;
 use super::found_page::{FoundPage, PART};
+use super::id_codes::may_exist;
 use super::missed_ids::{AskedBy, MissStance, MissedIds, names_of};
 use super::standing::CopyStanding;
 use super::tags_page::{DESCRIBE_TAGS, TagsPage};
@@ -84,8 +85,9 @@ fn are_held(
                 Some(document) if kind.own_only && !own.admits(&document) => {
                     others.insert(shown(&id.id));
                 }
-                Some(_) => {}
-                None => names.push(id.id.to_string()),
+                // What nothing has for an id has no tags.
+                None if may_exist(&id.id) => names.push(id.id.to_string()),
+                Some(_) | None => {}
             }
         }
         if kind.own_only {

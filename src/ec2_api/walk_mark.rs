@@ -47,13 +47,16 @@ impl WalkMark {
         }
     }
 
-    /// The same, which tells of the legs before it.
+    /// The same, which tells of the legs before it, as far as something can be known of them: those since `horizon`, and none before one
+    /// that the token does not tell of.
     #[must_use]
-    pub fn with_legs(self, step: &WalkStep, cursor: Option<&Cursor>) -> Self {
+    pub fn with_legs(self, step: &WalkStep, cursor: Option<&Cursor>, horizon: Seq) -> Self {
         let Some(cursor) = cursor.filter(|_| step.is_moved) else { return self };
-        let before = cursor.sorted.as_ref().and_then(Self::read).unwrap_or_default();
-        let ended = cursor.point.map(|point| WalkLeg { begun: before.begun, seq: point.seq });
-        let mut legs: Vec<WalkLeg> = before.legs.into_iter().chain(ended).collect();
+        let before = cursor.sorted.as_ref().and_then(Self::read);
+        let (Some(before), Some(point)) = (before, cursor.point) else { return self };
+        let ended = WalkLeg { begun: before.begun, seq: point.seq };
+        let mut legs: Vec<WalkLeg> = before.legs.into_iter().chain([ended]).collect();
+        legs.retain(|leg| leg.seq >= horizon);
         legs.drain(..legs.len().saturating_sub(MOST_LEGS));
         WalkMark { legs, ..self }
     }
@@ -137,13 +140,14 @@ mod tests {
 
     #[test]
     fn a_walk_that_moves_tells_of_its_legs_the_last_ones_only() {
-        let mut mark = WalkMark::of(&step(None, false), None, at_millis(10)).with_legs(&step(None, false), None);
+        let first = step(None, false);
+        let mut mark = WalkMark::of(&first, None, at_millis(10)).with_legs(&first, None, Seq::ZERO);
         let place = |moves: u64| ResourceId::new(&scope(), &VOLUME.kind(), format!("vol-{moves:03}"));
         for moves in 1..=2 * MOST_LEGS as u64 {
             for is_moved in [false, true] {
                 let (before, token) = (mark.legs.clone(), Cursor { after: place(moves), ..cursor(&mark, moves) });
                 let step = step(Some(&token.after), is_moved);
-                mark = WalkMark::of(&step, Some(&token), at_millis(10)).with_legs(&step, Some(&token));
+                mark = WalkMark::of(&step, Some(&token), at_millis(10)).with_legs(&step, Some(&token), Seq::ZERO);
                 assert!(is_moved || mark.legs == before, "a page of the same moment is of the same leg");
                 assert_eq!(Cursor::read(&token.encode()), Ok(token));
             }
@@ -165,5 +169,24 @@ mod tests {
         assert!(
             WalkMark::read(&SortedAfter { value: Some(r#"[0,"vol-3",[[1,null],[2,"vol-2"]]]"#.to_owned()) }).is_some()
         );
+    }
+
+    #[test]
+    fn a_walk_that_moves_tells_of_no_leg_of_which_nothing_is_known_any_more() {
+        let leg = |begun: Option<&str>, seq| WalkLeg { begun: begun.map(str::to_owned), seq: Seq(seq) };
+        let legs = vec![leg(None, 1), leg(Some("vol-0"), 5)];
+        let before = WalkMark { begun: Some("vol-00".to_owned()), legs, ..WalkMark::default() };
+        let token = cursor(&before, 9);
+        let told = |token: &Cursor, horizon| {
+            let step = step(Some(&token.after), true);
+            let mark = WalkMark::of(&step, Some(token), at_millis(10)).with_legs(&step, Some(token), Seq(horizon));
+            mark.legs.iter().map(|leg| leg.seq.0).collect::<Vec<_>>()
+        };
+        for (horizon, seqs) in [(0, vec![1, 5, 9]), (1, vec![1, 5, 9]), (2, vec![5, 9]), (9, vec![9]), (10, vec![])] {
+            assert_eq!(told(&token, horizon), seqs, "{horizon}");
+        }
+        // What tells nothing of its leg may be of a walk that moved.
+        assert!(told(&Cursor { sorted: None, ..token.clone() }, 0).is_empty());
+        assert!(told(&Cursor { point: None, ..token }, 0).is_empty());
     }
 }

@@ -19,7 +19,7 @@ use crate::store::Store;
 pub const MOST_RECORDS: u64 = 50_000;
 /// How long ago a walk may have begun.
 pub const LONGEST: Duration = Duration::from_mins(10);
-/// How many documents a page with a limit reads before it ends with what it has.
+/// How many documents a page with a limit reads before it ends with what it has, whatever the limit.
 pub const MOST_READ: usize = if cfg!(test) { 3 } else { 20_000 };
 
 /// What a walk can go on from.
@@ -57,7 +57,7 @@ pub struct WalkQuery<'a> {
     pub filters: &'a Filters,
     /// What documents decide.
     pub conditions: &'a [DocumentCondition],
-    /// The most resources of a page; `None`: all of them.
+    /// The most resources of a page; `None`: all of them, however many documents that reads.
     pub limit: Option<usize>,
 }
 

@@ -9,7 +9,8 @@ use crate::ec2_api::response;
 use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, scope, state};
 use crate::model::secret_tags::MarkKey;
-use crate::model::{Cause, Event, Evidence, Group, Map, SecretTags, Source, Value};
+use crate::model::{Cause, Event, Evidence, Group, Map, SecretTags, Source};
+use crate::store::retain::Due;
 use crate::store::{CommitBatch, StoreOptions, Writer};
 
 /// Instances, each of a reservation that its number says.
@@ -50,6 +51,11 @@ impl Account {
     fn met(&self, running: bool) -> Vec<Document> {
         let is_met = |document: &&Document| !running || document.text("State.Name") == Some("running");
         self.plain.values().filter(is_met).cloned().collect()
+    }
+
+    /// The oldest records are folded away.
+    fn fold(&mut self, records: usize) {
+        self.writer.fold(Due { until: at_millis(1_000), down_to: 0 }, records, || true).unwrap();
     }
 
     /// Resources of any kind are there from now on.
@@ -294,6 +300,69 @@ proptest! {
     }
 }
 
+/// A token that does not tell of the first legs of its walk, as those of which there are too many.
+fn forget(cursor: &mut Cursor, legs: usize) {
+    let Some(mut mark) = cursor.sorted.as_ref().and_then(WalkMark::read) else { return };
+    mark.legs.drain(..legs.min(mark.legs.len()));
+    cursor.sorted = Some(mark.sorted());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_walk_shows_what_its_legs_pass_also_where_legs_before_them_are_forgotten(
+        before in proptest::collection::vec((0..INSTANCES, any::<bool>().prop_map(Some)), 20..60),
+        between in proptest::collection::vec(
+            (ops(), any::<bool>(), 0..3_usize, proptest::option::weighted(0.3, 0..60_usize)),
+            16,
+        ),
+        limit in 5..9_usize,
+        running: bool,
+        indexed: bool,
+    ) {
+        let mut account = Account::of(&before, indexed);
+        let (filter, books) = (states(running), ReservationBooks::default());
+        let (mut then, mut seen, mut cursor) = (account.met(running), BTreeSet::new(), None::<Cursor>);
+        let mut between = between.into_iter();
+        for now in 10.. {
+            let (ops, moves, forgotten, folded) = between.next().unwrap_or_default();
+            if let Some(cursor) = &mut cursor {
+                account.play(&ops);
+                account.fold(folded.unwrap_or_default());
+                if moves {
+                    forget(cursor, forgotten);
+                }
+            }
+            let met = account.met(running);
+            let continued = cursor.as_ref().map(|cursor| format!("&NextToken={}", cursor.encode()));
+            let asked = question(&format!("&MaxResults={limit}{filter}{}", continued.unwrap_or_default()));
+            let longest = moves.then_some(Duration::ZERO);
+            let search = KindSearch { longest, ..KindSearch::new(&account.store, &books, &asked, scope()) };
+            let page = search.found(&standing(), at_millis(now)).unwrap();
+            if page.is_moved {
+                then = met;
+            }
+            for document in whole(&page.documents) {
+                prop_assert!(then.contains(&document), "not of the moment: {:?}", document);
+                seen.insert(named(&document, "InstanceId"));
+            }
+            // Whatever met the question as of the page, and lies within it, was shown by then.
+            let after = cursor.take().map(|cursor| cursor.after.id.to_string());
+            let end = page.next.as_ref().map(|next| next.after.id.to_string());
+            let passed = then.iter().map(|met| named(met, "InstanceId")).filter(|id| {
+                after.as_ref().is_none_or(|after| id > after) && end.as_ref().is_none_or(|end| id <= end)
+            });
+            let left_out: Vec<String> = passed.filter(|id| !seen.contains(id)).collect();
+            prop_assert!(left_out.is_empty(), "left out: {:?}", left_out);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+    }
+}
+
 #[test]
 fn a_walk_that_moved_shows_what_a_later_start_of_an_earlier_instance_would_hide() {
     let mut account = Account::new();
@@ -325,6 +394,74 @@ fn a_walk_that_moved_shows_what_a_later_start_of_an_earlier_instance_would_hide(
         seen,
         ["i-00000007", "i-00000008", "i-00000009", "i-00000010", "i-00000011", "i-00000012", "i-00000013"]
     );
+}
+
+/// The first part had no end where few of many met the question, so that its turn lasted for minutes.
+#[test]
+fn a_question_that_few_meet_is_answered_whole_in_parts_of_which_some_are_empty() {
+    let (books, table) = (ReservationBooks::default(), crate::ec2_api::wire::table("DescribeInstances").unwrap());
+    let id = |n: usize| format!("i-{n:08}");
+    // Those that a service manages are not in the answer. 1 and 9 are of one reservation.
+    let instance = |n: usize, is_hidden: bool| {
+        let reservation = format!("r-{}", if n == 9 { 1 } else { n });
+        let fields = [
+            ("InstanceId", Value::Text(id(n))),
+            ("ReservationId", Value::Text(reservation)),
+            ("State", state("running")),
+            ("Operator", Value::Map(Map::from([("HiddenByDefault", Value::Bool(is_hidden))]))),
+        ];
+        (id(n), "instance", Document::new(Map::from(fields)))
+    };
+    let cases: [(&[usize], [&[usize]; 4]); 2] =
+        [(&[1, 9, 12], [&[1, 9], &[], &[], &[12]]), (&[12], [&[], &[], &[], &[12]])];
+    for (shown, expected) in cases {
+        for running in [false, true] {
+            let mut account = Account::new();
+            account.hold((1..=12).map(|n| instance(n, !shown.contains(&n))));
+            account.store.build_index().unwrap();
+            let asked = question(states(running));
+            let search = KindSearch::new(&account.store, &books, &asked, scope());
+            let mut part = search.found(&standing(), at_millis(2)).unwrap();
+            let (seq, mut parts) = (part.seq, Vec::new());
+            let mut written = response::begin(table, &part.documents, "r");
+            loop {
+                parts.push(whole(&part.documents));
+                let Some(after) = part.next else { break };
+                part = search.part_after(&after).unwrap();
+                assert_eq!(part.seq, seq);
+                written.push_str(&response::more(table, &part.documents));
+            }
+            let ids = |part: &Vec<Document>| part.iter().map(|one| named(one, "InstanceId")).collect::<Vec<_>>();
+            let found: Vec<Vec<String>> = parts.iter().map(ids).collect();
+            assert_eq!(found, expected.map(|part| part.iter().map(|n| id(*n)).collect::<Vec<_>>()), "{running}");
+            let all: Vec<WalkedDocument> = parts.concat().into_iter().map(WalkedDocument::from).collect();
+            assert_eq!(response::finish(table, written, None), response::write(table, &all, None, "r"));
+        }
+    }
+}
+
+#[test]
+fn an_id_that_is_longer_than_any_does_not_exist_and_is_not_asked_for() {
+    let (account, books, fresh) = (Account::new(), ReservationBooks::default(), standing());
+    let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
+    for (action, parameter, slug, code) in [
+        ("DescribeSubnets", "SubnetId", "subnet", "InvalidSubnetID.NotFound"),
+        ("DescribeVpcs", "VpcId", "vpc", "InvalidVpcID.NotFound"),
+        ("DescribeImages", "ImageId", "image", "InvalidAMIID.NotFound"),
+    ] {
+        let kind = by_slug(slug).unwrap();
+        let (prefix, long) = (kind.prefix.unwrap(), "0".repeat(10_000));
+        let named = format!("&{parameter}.1={prefix}{long}&{parameter}.2={prefix}01234567");
+        let request = parse("POST", "", format!("Action={action}&Version=2016-11-15{named}").as_bytes()).unwrap();
+        let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+        let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1)).unwrap();
+        for (standing, stance) in [(&fresh, MissStance::Copy), (&stale, MissStance::Ask), (&stale, MissStance::Asked)] {
+            let search = KindSearch { stance, ..KindSearch::new(&account.store, &books, &asked, scope()) };
+            let error = search.found(standing, at_millis(2)).unwrap_err();
+            assert!(matches!(error, CopyFault::Request(_)) && error.code() == code, "{error}");
+            assert!(error.to_string().len() < 300, "{error}");
+        }
+    }
 }
 
 #[test]
@@ -484,4 +621,45 @@ fn what_is_named_by_something_else_than_ids_is_asked_for_by_filters() {
     account.hold([("vpc-1".to_owned(), "vpc", vpc)]);
     let asked = missed(found(&account, "security-group", "&GroupName.1=web", &fresh, MissStance::Ask));
     assert_eq!((asked.len(), &asked[0].by), (1, &filters(&[("group-name", "web"), ("vpc-id", "vpc-1")])));
+}
+
+/// A client never got AWS's word on a group that does not exist while the copy was old, and was told to have AWS asked, which it was.
+#[test]
+fn groups_that_aws_does_not_show_do_not_exist_however_old_the_copy_is() {
+    let mut account = Account::new();
+    let (books, fresh) = (ReservationBooks::default(), standing());
+    let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
+    let found = |account: &Account, standing: &CopyStanding, stance| {
+        let body = "Action=DescribeSecurityGroups&Version=2016-11-15&GroupName.1=web";
+        let (request, kind) = (parse("POST", "", body.as_bytes()).unwrap(), by_slug("security-group").unwrap());
+        let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+        let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1)).unwrap();
+        let search = KindSearch { stance, ..KindSearch::new(&account.store, &books, &asked, scope()) };
+        search.found(standing, at_millis(2)).map(|page| page.documents.len())
+    };
+    let asked = |account: &Account, standing: &CopyStanding| match found(account, standing, MissStance::Ask) {
+        Err(CopyFault::Absent { missed, said, .. }) => {
+            (missed.into_iter().map(|missed| (missed.kind.slug, missed.by)).collect::<Vec<_>>(), said.code())
+        }
+        other => panic!("{other:?}"),
+    };
+    let filter = |name: &'static str, value: &str| (name, vec![value.to_owned()]);
+    let vpc = |id: &str| {
+        let fields = [("VpcId", Value::Text(id.to_owned())), ("IsDefault", Value::Bool(true))];
+        (id.to_owned(), "vpc", Document::new(Map::from(fields)))
+    };
+    account.hold([vpc("vpc-1")]);
+    let of_one = AskedBy::Filters(vec![filter("group-name", "web"), filter("vpc-id", "vpc-1")]);
+    assert_eq!(asked(&account, &fresh), (vec![("security-group", of_one)], "InvalidGroup.NotFound"));
+    let of_vpc = AskedBy::Filters(vec![filter("is-default", "true")]);
+    let of_any = AskedBy::Filters(vec![filter("group-name", "web")]);
+    assert_eq!(asked(&account, &stale), (vec![("vpc", of_vpc), ("security-group", of_any)], "MusterStale"));
+    for standing in [&fresh, &stale] {
+        let told = found(&account, standing, MissStance::Asked).unwrap_err();
+        assert_eq!(told.code(), "InvalidGroup.NotFound", "{told}");
+        assert!(told.to_string().contains("'web' does not exist in default VPC 'vpc-1'"), "{told}");
+    }
+    // AWS showed another default VPC, and one of the two is gone: nobody knows which.
+    account.hold([vpc("vpc-2")]);
+    assert_eq!(found(&account, &stale, MissStance::Asked).unwrap_err().code(), "MusterStale");
 }
