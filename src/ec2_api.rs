@@ -58,6 +58,7 @@ pub mod request;
 pub mod reservation_book;
 pub mod reservation_turns;
 pub mod response;
+pub mod sent_text;
 pub mod signing_scope;
 pub mod standing;
 pub mod tag_question;

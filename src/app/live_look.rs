@@ -8,9 +8,10 @@ use tokio::time::{Instant, timeout_at};
 use super::unready::unready;
 use crate::aws::Priority;
 use crate::ec2_api::copy_fault::CopyFault;
-use crate::ec2_api::fault::{Ec2Fault, shown};
+use crate::ec2_api::fault::Ec2Fault;
 use crate::ec2_api::id_codes;
-use crate::ec2_api::missed_ids::{AskedBy, MissedIds, names_of};
+use crate::ec2_api::missed_ids::{AskedBy, MissedIds};
+use crate::ec2_api::sent_text::shown;
 use crate::kinds::{KindSpec, by_slug};
 use crate::mcp::Core;
 use crate::mcp::looks::Sight;
@@ -18,8 +19,6 @@ use crate::model::{Scope, Timestamp};
 
 /// How many ids AWS is asked for in one call.
 const AT_ONCE: usize = 100;
-/// How many ids AWS is asked for because of one request.
-const MOST: usize = 1_000;
 
 /// How long an answer of AWS counts for whoever asks the same.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -38,10 +37,6 @@ pub(super) async fn look(
     said: CopyFault,
     until: Instant,
 ) -> Result<(), CopyFault> {
-    let lacked = names_of(&missed).len();
-    if lacked > MOST {
-        return Err(CopyFault::Overmany { lacked, most: MOST });
-    }
     let moment = LookMoment { core, begun: core.now(), until: until.min(Instant::now() + PATIENCE) };
     for MissedIds { kind, scope, names, by, are_needed } in missed {
         match by {

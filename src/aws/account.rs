@@ -55,20 +55,20 @@ pub(super) struct AccountFacts {
 }
 
 /// A configuration that is being read. Where nobody waits for that any more, whoever calls next reads it.
-struct Unread<'d> {
+struct UnreadConfiguration<'d> {
     doubt: &'d Mutex<ConfigurationDoubt>,
     /// The doubt that it settles; `None` once it is read.
     before: Option<ConfigurationDoubt>,
 }
 
-impl Unread<'_> {
+impl UnreadConfiguration<'_> {
     /// It was read.
     fn end(mut self) {
         self.before = None;
     }
 }
 
-impl Drop for Unread<'_> {
+impl Drop for UnreadConfiguration<'_> {
     fn drop(&mut self) {
         if let Some(before) = self.before {
             self.doubt.lock().restore(before);
@@ -123,7 +123,7 @@ impl Account {
             doubt.reread(files, Instant::now()).map(|age| (age, before))
         };
         if let Some((age, before)) = reread {
-            let unread = Unread { doubt: &self.doubt, before: Some(before) };
+            let unread = UnreadConfiguration { doubt: &self.doubt, before: Some(before) };
             let read = if self.settings.roles.is_empty() {
                 Sdk::load(&self.settings, &self.shared).await
             } else {

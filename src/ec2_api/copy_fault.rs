@@ -10,6 +10,7 @@ use super::fault::{self, Ec2Fault};
 use super::missed_ids::MissedIds;
 use super::passed_call::PassRefusal;
 use super::place::PlaceError;
+use super::sent_text::shown;
 use super::standing::StandingError;
 use super::tag_question::TagQuestionError;
 use super::unknown_filter::UnknownFilter;
@@ -241,17 +242,6 @@ pub enum CopyFault {
         /// Why AWS did not say: whole sentences.
         why: String,
     },
-    /// The copy lacks more ids of one request than AWS is asked for.
-    #[error(
-        "Muster's copy lacks {lacked} of the ids that this names, and Muster asks AWS for at most {most} of them for one request: name \
-         fewer ids, or send this call to AWS"
-    )]
-    Overmany {
-        /// How many ids the copy lacks.
-        lacked: usize,
-        /// How many AWS is asked for.
-        most: usize,
-    },
     /// An answer without pages is not sent in time.
     #[error(
         "The answer could not be sent in {} minutes: ask for pages of it (MaxResults, which is --page-size of the AWS CLI, and PageSize of \
@@ -287,7 +277,7 @@ impl From<ReadError> for CopyFault {
 /// What was named, as an error repeats it: the beginning of a long list.
 fn listed(names: &[String]) -> String {
     const MOST: usize = 50;
-    let first: Vec<String> = names.iter().take(MOST).map(|name| fault::shown(name)).collect();
+    let first: Vec<String> = names.iter().take(MOST).map(|name| shown(name)).collect();
     let more = names.len().saturating_sub(MOST);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     first.join(", ") + &rest
@@ -357,7 +347,6 @@ impl CopyFault {
             }
             CopyFault::Beyond { .. }
             | CopyFault::TooLong { .. }
-            | CopyFault::Overmany { .. }
             | CopyFault::Overlong { .. }
             | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
             CopyFault::Tags(TagQuestionError::NoFilter(_))
@@ -493,7 +482,6 @@ mod tests {
             (CopyFault::Crowded { permission: "ec2:DescribeImages" }, "MusterBusy", 400),
             (CopyFault::Queued { most: 8, of_scope: 4 }, "MusterBusy", 400),
             (CopyFault::Overlong { most: 32 << 20 }, "UnsupportedOperation", 400),
-            (CopyFault::Overmany { lacked: 1_001, most: 1_000 }, "UnsupportedOperation", 400),
             (
                 CopyFault::Unanswered { why: String::new(), fix: String::new(), is_sent: true },
                 "MusterScopeUnavailable",

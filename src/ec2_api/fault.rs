@@ -6,9 +6,6 @@ use super::form::FormFault;
 use super::id_codes::IdCodes;
 use super::xml_text::escape;
 
-/// How much of what a client sent is repeated to it.
-const SHOWN: usize = 200;
-
 /// Why a request is refused.
 ///
 /// SDKs repeat a request that got a status of 500 or more, or a code of throttling, for minutes: nothing here has either but what
@@ -210,15 +207,6 @@ pub fn document(code: &str, message: &str, request_id: &str) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// What a client sent, as errors repeat it: its beginning.
-#[must_use]
-pub fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", text.split_at(end).0),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,11 +222,5 @@ mod tests {
         );
         assert_eq!((fault.status(), Ec2Fault::DryRun.status()), (400, 412));
         assert_eq!(Ec2Fault::Changes("RunInstances").status(), 403);
-    }
-
-    #[test]
-    fn what_was_sent_is_repeated_up_to_a_bound() {
-        assert_eq!(shown("ok"), "ok");
-        assert_eq!(shown(&"é".repeat(1_000)).chars().count(), SHOWN + 3);
     }
 }

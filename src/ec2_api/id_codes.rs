@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::fault::shown;
+use super::sent_text::shown;
 use crate::kinds::KindSpec;
 
 /// How many bytes an id may have: no id of EC2 has half as many.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::default_vpc::default_vpc;
-use super::fault::{Ec2Fault, shown};
+use super::fault::Ec2Fault;
 use super::found_page::{FoundPage, PART, PARTS};
 use super::id_codes;
 use super::missed_ids::{AskedBy, MissStance, MissedIds};
@@ -15,6 +15,7 @@ use super::question::DescribeQuestion;
 use super::request::FILTER_LENGTH;
 use super::reservation_book::{FollowedBook, ReservationBooks};
 use super::reservation_turns::{ReadMember, ReservationTurns};
+use super::sent_text::shown;
 use super::standing::CopyStanding;
 use super::walk_mark::WalkMark;
 use crate::kinds::{INSTANCE, KindSpec, VPC, by_slug};

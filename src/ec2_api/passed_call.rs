@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::fault::{Ec2Fault, shown};
+use super::fault::Ec2Fault;
 use super::form::pairs;
 use super::passable_read::PassableRead;
 use super::request::{API_VERSION, SIGNATURE};
+use super::sent_text::shown;
 use crate::model::SecretTags;
 use crate::query::Cursor;
 

@@ -1,8 +1,9 @@
 //! Which regions or availability zones a request asks for, of those that AWS lists.
 
 use super::copy_fault::CopyFault;
-use super::fault::{Ec2Fault, shown};
+use super::fault::Ec2Fault;
 use super::request::{AskedFilter, Ec2Request};
+use super::sent_text::shown;
 use super::unknown_filter::UnknownFilter;
 use super::wire::WireTable;
 use crate::model::Document;

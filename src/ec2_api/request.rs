@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::Ec2Action;
-use super::fault::{Ec2Fault, shown};
+use super::fault::Ec2Fault;
 use super::form::pairs;
 use super::parameter_use::{self, ParameterUse};
+use super::sent_text::shown;
 use super::wire::{WireField, WireForm, WireTable};
 
 /// The version of the API.

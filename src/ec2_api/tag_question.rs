@@ -6,8 +6,8 @@
 
 use thiserror::Error;
 
-use super::fault::shown;
 use super::request::AskedFilter;
+use super::sent_text::shown;
 use super::unknown_filter::UnknownFilter;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::glob::{Piece, exact, matches, pieces};

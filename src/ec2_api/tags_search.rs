@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
-use super::fault::shown;
 use super::found_page::{FoundPage, PART};
 use super::id_codes::may_exist;
 use super::missed_ids::{AskedBy, MissStance, MissedIds, names_of};
+use super::sent_text::shown;
 use super::standing::CopyStanding;
 use super::tags_page::{DESCRIBE_TAGS, TagsPage};
 use super::walk_mark::WalkMark;

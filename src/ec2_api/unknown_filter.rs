@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::fault::shown;
+use super::sent_text::shown;
 
 /// A filter that neither AWS's documentation nor Muster knows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
